@@ -1,0 +1,93 @@
+"""What the server tells the person who starts it: where it listens and how to join, or why it cannot."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_PORT = 59000
+
+
+def banner(addresses: Sequence[tuple[str, int]], *, asked_for_memory: bool) -> str:
+    """The lines printed once the server is ready; the first contains `listening on HOST:PORT`."""
+    lines = [f"chatcore is listening on {', '.join(map(_shown, addresses))}"]
+    host, port = addresses[0]
+    lines.append(f"  join:   python clients/client_1.py {_shown((_reachable(host), port))}")
+    lines.append(f"  or:     nc {_reachable(host)} {port}")
+    if _is_loopback(host):
+        lines.append(
+            f"  Only this machine can join. For the whole network: --host 0.0.0.0, then nc {_lan_name()} {port}"
+        )
+    if not asked_for_memory:
+        lines.append(
+            "  Everything is kept in memory (--ephemeral) and is gone when the server stops."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _shown(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+
+
+def _reachable(host: str) -> str:
+    """The address that somebody on the network would join at."""
+    return _lan_name() if ipaddress.ip_address(host.partition("%")[0]).is_unspecified else host
+
+
+def _lan_name() -> str:
+    return socket.gethostname()
+
+
+def port_unavailable(host: str, port: int, error: OSError) -> str:
+    """Why the port cannot be had, who has it, and what to do."""
+    where = _shown((host, port))
+    if error.errno == errno.EADDRINUSE:
+        owner = port_owner(port)
+        who = f" It belongs to {owner}." if owner else ""
+        return (
+            f"chatcore: {where} is taken.{who} Stop that program, or choose another port: --port {port + 1}, or "
+            "--port 0 for a free one.\n"
+            f"If nothing listens there, an outgoing connection has it: reserve the port with\n"
+            f"  sysctl -w net.ipv4.ip_local_reserved_ports={port}\n"
+        )
+    if error.errno == errno.EACCES:
+        return f"chatcore: not allowed to listen on {where}. Ports below 1024 need rights: choose a higher --port.\n"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"chatcore: {host} is no address of this machine. Choose another --host.\n"
+    return f"chatcore: cannot listen on {where}: {error.strerror or error}\n"
+
+
+def port_owner(port: int) -> str:
+    """The process that has the TCP port, as `name (pid 123)`; empty if that cannot be found out."""
+    import os
+    from pathlib import Path
+
+    inodes: set[str] = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for row in rows:
+            columns = row.split()
+            if int(columns[1].rpartition(":")[2], 16) == port and columns[9] != "0":
+                inodes.add(f"socket:[{columns[9]}]")
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            if any(os.readlink(entry) in inodes for entry in folder.iterdir()):
+                name = (folder.parent / "comm").read_text().strip()
+                return f"{name} (pid {folder.parent.name})"
+        except OSError:
+            # Ended meanwhile, or somebody else's.
+            continue
+    return ""

@@ -1,0 +1,107 @@
+"""Answers of the server in words: who is here, which rooms there are, why something was refused. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatcore.client.events import Answer, Back, Lost, Refusal
+    from chatcore.client.messages import Ok, Person, Request, Room
+
+HINT = "/help lists the commands."
+NAMES_SHOWN = 20
+"""People that a line lists on joining: three lines of a narrow terminal; /who lists more."""
+EXCERPT_CHARACTERS = 60
+"""Of a text that is too long to be sent: enough to recognise it."""
+MINUTE_S, HOUR_S = 60, 3600
+
+
+def room_words(room: Room, hint: str) -> tuple[str, str]:
+    topic = f" Topic: {room.topic}" if room.topic else ""
+    names = tuple(person.alias for person in room.people[:NAMES_SHOWN])
+    here = f"Here: {and_others(names, room.size - len(names))} ({room.size:,})."
+    return f"You are in {room.room}.{topic}", f"{here} {hint}".rstrip()
+
+
+def and_others(names: tuple[str, ...], others: int) -> str:
+    """`Ann, Bob`; with others, `Ann, Bob and 62 others`."""
+    listed = ", ".join(names)
+    if others <= 0:
+        return listed
+    return f"{listed} and {others:,} other{'s' if others > 1 else ''}"
+
+
+def answer_words(answer: Answer) -> list[str]:
+    """What is said about a command that was carried out; nothing where a record of it says enough."""
+    ok, request = answer.ok, answer.request
+    if ok is None:
+        return [f"pong ({answer.took_s * 1000:.0f} ms)"]
+    match request.kind:
+        case "who":
+            return [_who(room) for room in ok.rooms]
+        case "rooms":
+            return _rooms(ok)
+        case "topic" if request.text is None:
+            return [f"Topic of {ok.room}: {ok.topic}" if ok.topic else f"{ok.room} has no topic."]
+        case "away":
+            return [f"You are away: {request.text}" if ok.state == "away" else "You are back."]
+        case _:
+            return []
+
+
+def _who(room: Room) -> str:
+    people = and_others(tuple(map(_person, room.people)), room.size - len(room.people))
+    return f"In {room.room} ({room.size:,}): {people}"
+
+
+def _person(person: Person) -> str:
+    if person.state == "away":
+        return f"{person.alias} (away: {person.text})" if person.text else f"{person.alias} (away)"
+    return f"{person.alias} (connection lost)" if person.state == "grace" else person.alias
+
+
+def _rooms(ok: Ok) -> list[str]:
+    words = [
+        f"{each.room} ({each.size:,}){f' {each.topic}' if each.topic else ''}" for each in ok.rooms
+    ]
+    return [*words, f"and {ok.more:,} more"] if ok.more else words
+
+
+def refusal_words(refusal: Refusal) -> str:
+    """Never without the text: nothing that was typed is lost in silence."""
+    request = refusal.request
+    if request is None or not request.is_line:
+        return refusal.words
+    return f"Not sent: “{_excerpt(request, refusal.code)}” ({refusal.words.rstrip('.')})"
+
+
+def _excerpt(request: Request, code: str) -> str:
+    text = request.text or ""
+    if code == "too_long" and len(text) > EXCERPT_CHARACTERS:
+        return f"{text[:EXCERPT_CHARACTERS]}…"
+    return text
+
+
+def lost_parts(lost: Lost, reconnect: bool) -> tuple[str, ...]:
+    parts = [f"retry in {lost.retry_s:.0f} s"] if reconnect else []
+    if lost.waiting:
+        parts.append(f"{lost.waiting:,} line{'s' if lost.waiting > 1 else ''} waiting")
+    return tuple(parts)
+
+
+def back_parts(back: Back) -> tuple[str, ...]:
+    head = f"back after {_duration(back.away_s)}"
+    if back.fresh:
+        return head, "the server has forgotten this session: you are a new arrival"
+    if not back.missed:
+        return head, "nothing missed"
+    lines = f"{back.missed:,}{'+' if back.more else ''} missed line{'s' if back.missed > 1 else ''}"
+    return head, f"{lines} below"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 2 * MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * HOUR_S:
+        return f"{seconds / MINUTE_S:.0f} min"
+    return f"{seconds / HOUR_S:.0f} h"

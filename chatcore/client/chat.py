@@ -1,0 +1,375 @@
+"""The loop of the client: one thread that waits for the server, the person and the clock, and brings them together.
+
+It decides nothing about the protocol (`Link`), about words (`Model`, `Style`) or about the terminal (`Console`); it
+decides when to connect, when to read the input, when to leave, and with which exit code.
+Invariant: `run` returns an exit code after every kind of end; input is not read while too much of it waits.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import selectors
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from chatcore import __version__
+from chatcore.client import events, messages
+from chatcore.client.commands import Mistake, Quit, Reconnect, Retry, Switch, Tell, interpret
+from chatcore.client.editor import EndOfInput, Interrupt, Paste, Submit, Suspend
+from chatcore.client.json_lines import json_line
+from chatcore.client.lines import Kind, Line, notice
+from chatcore.client.link import Link, State
+from chatcore.client.model import Model
+from chatcore.client.network import Failed, Happening, Network, Opened, Received
+from chatcore.client.questions import Questions, prompt_words
+
+if TYPE_CHECKING:
+    from chatcore.client.console import Console
+    from chatcore.client.editor import Input
+    from chatcore.client.messages import Request
+    from chatcore.client.options import Options
+    from chatcore.client.signals import Signals
+    from chatcore.client.style import Style
+
+MAX_WAITING = 256
+"""Piped lines that wait for the server; beyond it standard input is not read, so that 10 MB of it stay outside."""
+FIRST_CONNECT_S = 30.0
+"""Piped: how long to try to reach a server for the first time, unless `--timeout` says otherwise."""
+LEAVE_S = 5.0
+"""How long leaving waits for what is still to be acknowledged; a second Ctrl-C waits no longer."""
+PENDING_SHOWN_S = 0.3
+"""A line that is acknowledged faster is not shown as waiting: it would only flicker."""
+MAX_WAIT_S = 60.0
+
+EXIT_OK, EXIT_UNSENT, EXIT_UNAVAILABLE, EXIT_PROTOCOL, EXIT_REFUSED = 0, 1, 69, 76, 77
+EXIT_INTERRUPT = 130
+ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+SIGNALS = (*ENDING_SIGNALS, signal.SIGWINCH)
+SIGNAL_EXIT = 128
+"""What shells report of a program ended by signal n: 128 + n."""
+
+
+class Chat:
+    """`interactive`: there is somebody to ask. If there is not, the end of the input is the end of the visit."""
+
+    def __init__(
+        self,
+        options: Options,
+        console: Console,
+        style: Style,
+        signals: Signals,
+        *,
+        interactive: bool,
+    ) -> None:
+        self.last_words: list[str] = []
+        """For standard error, when the console is closed."""
+        self._options, self._console, self._style = options, console, style
+        self._signals, self._interactive = signals, interactive
+        self._code: int | None = None
+        prefix = secrets.token_hex(4)
+        self._link = Link(options.alias, [options.room], prefix, f"chatcore/{__version__}")
+        self._model = Model(options.alias, options.room, options.address, self._link.is_own)
+        self._model.reconnect = options.reconnect
+        self._questions = Questions(self._console)
+        self._selector = selectors.SelectSelector()  # epoll takes no files: `client < lines.txt`
+        self._network = Network(
+            options.host, options.port, self._selector, self._on_network, signals.wake
+        )
+        self._selector.register(signals, selectors.EVENT_READ, self._on_signals)
+        self._reading, self._input_fd = False, -1
+        self._input_ended = False
+        self._leaving: int | None = None  # the exit code to leave with
+        self._leave_by: float | None = None
+        self._refused = 0
+        self._was_joined = False
+        self._reason = "no answer"
+        self._now = self._started_at = time.monotonic()
+        self._progress_at = self._now  # when the outbox last was empty, or shrank
+        self._waiting = 0
+
+    def run(self) -> int:
+        if not self._options.alias:
+            self._questions.ask_alias()
+        while self._code is None:
+            self._now = time.monotonic()
+            self._settle()
+            if self._code is None:
+                self._wait()
+        self._network.close()
+        self._selector.close()
+        return self._code
+
+    # One turn
+
+    def _wait(self) -> None:
+        ready = self._selector.select(self._seconds_to_wait())
+        self._now = time.monotonic()
+        for key, mask in ready:
+            key.data(mask, self._now)
+        self._take(self._network.overdue(self._now))
+        self._link.tick(self._now)
+
+    def _settle(self) -> None:
+        """Bring everybody up to date with what this turn changed."""
+        if self._link.hangup is not None:
+            reason = self._link.hangup
+            self._network.close()
+            self._link.lost(reason, self._now, random.random())
+        if self._is_time_to_dial():
+            self._take(self._network.dial(self._now))
+        self._note_progress()
+        self._check_deadlines()
+        self._network.send(self._link.data_to_send())
+        self._tell(self._link.take_events())
+        self._read_or_not()
+        if self._code is None:
+            words = prompt_words(self._model.current, self._link, self._is_pending_shown())
+            self._questions.prompt(words)
+
+    def _is_time_to_dial(self) -> bool:
+        offline = self._link.state is State.OFFLINE and self._now >= self._link.retry_at
+        return offline and self._network.is_idle
+
+    def _seconds_to_wait(self) -> float:
+        times = [self._link.deadline, self._network.deadline, self._leave_by, *self._limits()]
+        if self._link.state is State.OFFLINE and self._network.is_idle:
+            times.append(self._link.retry_at)
+        if self._waiting and not self._is_pending_shown():
+            times.append(self._progress_at + PENDING_SHOWN_S)
+        soonest = min((each for each in times if each is not None), default=self._now + MAX_WAIT_S)
+        return max(0.0, min(soonest - self._now, MAX_WAIT_S))
+
+    def _note_progress(self) -> None:
+        waiting = len(self._link.outbox)
+        if waiting < self._waiting or not self._waiting:
+            self._progress_at = self._now
+        self._waiting = waiting
+        self._was_joined |= self._link.state is State.JOINED
+
+    def _is_pending_shown(self) -> bool:
+        return bool(self._waiting) and self._now >= self._progress_at + PENDING_SHOWN_S
+
+    # Ends
+
+    def _limits(self) -> list[float | None]:
+        """Piped: when to give up, as moments: the first connection, the acknowledgements."""
+        if self._interactive:
+            return [None, None]
+        timeout_s = self._options.timeout_s
+        first, acknowledged = None, None
+        if not self._was_joined and (timeout_s or self._link.state is State.OFFLINE):
+            first = self._started_at + (timeout_s or FIRST_CONNECT_S)
+        if self._was_joined and self._waiting and timeout_s:
+            acknowledged = self._progress_at + timeout_s
+        return [first, acknowledged]
+
+    def _check_deadlines(self) -> None:
+        first, acknowledged = self._limits()
+        if first is not None and self._now >= first:
+            held = self._link.state is State.HELD
+            words = f"Cannot connect to {self._options.address} ({self._reason})."
+            self._end(EXIT_REFUSED if held else EXIT_UNAVAILABLE, self._reason if held else words)
+        elif acknowledged is not None and self._now >= acknowledged:
+            lines = f"{self._waiting:,} line{'s' if self._waiting > 1 else ''}"
+            self._end(
+                EXIT_UNSENT, f"{lines} not acknowledged within {self._options.timeout_s:g} s."
+            )
+        elif self._leave_by is not None and self._now >= self._leave_by:
+            self._left()
+        elif self._is_done:
+            self._leave("", EXIT_OK)
+
+    @property
+    def _is_done(self) -> bool:
+        """The input has ended, and all of it is answered; the last thing is a goodbye."""
+        said_all = self._input_ended and not self._waiting
+        return said_all and self._leaving is None and self._link.state is State.JOINED
+
+    def _leave(self, words: str, code: int) -> None:
+        """Say goodbye when all is acknowledged; the second time, or without a connection, at once."""
+        if self._leaving is not None:
+            self._leaving = code
+            self._left()
+            return
+        self._leaving, self._leave_by = code, self._now + LEAVE_S
+        self._link.quit(words, self._now)
+
+    def _left(self) -> None:
+        code = self._leaving or EXIT_OK
+        unsent = [each for each in self._link.outbox if each.is_line]
+        if unsent or (self._refused and not self._interactive):
+            code = code or EXIT_UNSENT
+        if unsent and self._interactive:
+            refusals = [events.Refusal(each, "", "you left before") for each in unsent]
+            for refusal in refusals:
+                self._complain(self._model.show(refusal))
+        elif unsent:
+            self.last_words.append(f"{len(unsent):,} lines were not sent.")
+        self._end(code)
+
+    def _end(self, code: int, *words: str) -> None:
+        if self._code is None:
+            self._code = code
+            self.last_words += words
+
+    # What the server and the network say
+
+    def _on_network(self, mask: int, now: float) -> None:
+        self._take(self._network.ready(mask, now))
+
+    def _take(self, happenings: list[Happening]) -> None:
+        for each in happenings:
+            match each:
+                case Opened():
+                    self._link.connected(self._now)
+                case Received(data):
+                    self._link.received(data, self._now)
+                case Failed(reason):
+                    self._link.lost(reason, self._now, random.random())
+
+    def _tell(self, told: list[events.Event]) -> None:
+        shown: list[str] = []
+        lines: list[Line] = []
+        for event in told:
+            of_event = self._model.show(event)
+            lines += of_event
+            if self._options.json and isinstance(event, messages.Record):
+                shown.append(json_line(event))
+            elif self._options.json:
+                self._complain(of_event)
+            else:
+                shown += self._rendered(of_event)
+            self._heed(event)
+        if shown:
+            self._console.show(shown)
+        if any(line.mention and not line.past for line in lines) and not self._model.away:
+            self._console.bell()
+
+    def _rendered(self, lines: list[Line]) -> list[str]:
+        """What a pipe refuses goes to standard error; whoever types sees it where it happened."""
+        texts: list[str] = []
+        for line in lines:
+            if line.kind is Kind.REFUSED and not self._interactive:
+                self._complain([line])
+            else:
+                texts += self._style.render(line)
+        return texts
+
+    def _complain(self, lines: list[Line]) -> None:
+        texts = [text for line in lines for text in self._style.render(line)]
+        if texts:
+            self._console.complain(texts)
+
+    def _heed(self, event: events.Event) -> None:
+        match event:
+            case events.Lost():
+                self._reason = event.reason
+                if not self._options.reconnect:
+                    words = f"No connection to {self._options.address} ({event.reason})."
+                    self._end(EXIT_UNAVAILABLE, *([] if self._interactive else [words]))
+            case events.AliasHeld():
+                self._reason = event.words
+            case events.AliasRefused():
+                if self._interactive:
+                    self._questions.ask_alias()
+                else:
+                    self._end(EXIT_REFUSED)
+            case events.Refusal():
+                self._refused += 1
+            case events.Ended():
+                self._on_ended(event)
+            case _:
+                pass
+
+    def _on_ended(self, ended: events.Ended) -> None:
+        if ended.how == "quit":
+            self._left()
+        elif ended.how == "protocol":
+            self._end(EXIT_PROTOCOL, f"{self._options.address}: {ended.words}")
+        else:
+            self._end(EXIT_REFUSED, ended.words)
+
+    # What the person does
+
+    def _read_or_not(self) -> None:
+        fd = self._console.input_fd
+        wanted = fd is not None and (self._interactive or self._waiting <= MAX_WAITING)
+        if self._reading and not wanted:
+            self._selector.unregister(self._input_fd)
+        elif wanted and not self._reading and fd is not None:
+            self._input_fd = fd
+            self._selector.register(fd, selectors.EVENT_READ, self._on_input)
+        self._reading = wanted
+
+    def _on_input(self, mask: int, now: float) -> None:
+        for each in self._console.read():
+            if self._code is None:
+                self._on_typed(each)
+
+    def _on_typed(self, typed: Input) -> None:
+        match typed:
+            case Submit(text):
+                self._on_submitted(text)
+            case Paste(text):
+                self._console.show(self._questions.ask_paste(text))
+            case Interrupt():
+                if not self._questions.cancel_paste():
+                    self._leave("", EXIT_INTERRUPT)
+            case EndOfInput():
+                self._input_ended = True
+                if self._interactive:
+                    self._leave("", EXIT_OK)
+            case Suspend():
+                self._console.suspend()
+
+    def _on_submitted(self, text: str) -> None:
+        if self._leaving is not None:
+            return
+        if self._questions.wants_alias:
+            if alias := text.strip():
+                self._questions.answered()
+                self._link.choose(alias, self._now)
+        elif self._questions.wants_yes:
+            if pasted := self._questions.answer_paste(text):
+                self._ask(messages.Request("say", room=self._model.current, text=pasted))
+        else:
+            self._do(text)
+
+    def _do(self, text: str) -> None:
+        match interpret(text, self._model):
+            case messages.Request() as request:
+                self._ask(request)
+            case Tell(lines):
+                self._told_here(notice(*lines))
+            case Mistake(words):
+                self._refused += 1
+                self._told_here([Line(Kind.REFUSED, words)])
+            case Switch(room):
+                self._told_here(self._model.switch(room))
+            case Quit(words):
+                self._input_ended = True
+                self._leave(words, EXIT_OK)
+            case Retry():
+                for request in self._model.take_refused():
+                    self._ask(request)
+            case Reconnect():
+                self._link.retry_now(self._now)
+
+    def _ask(self, request: Request) -> None:
+        self._model.asked(request)
+        self._link.ask(request, self._now)
+
+    def _told_here(self, lines: list[Line]) -> None:
+        if texts := self._rendered(lines):
+            self._console.show(texts)
+
+    def _on_signals(self, mask: int, now: float) -> None:
+        numbers = self._signals.take()
+        if signal.SIGWINCH in numbers:
+            self._console.resized()
+        for number in ENDING_SIGNALS & numbers:
+            self._leave("", SIGNAL_EXIT + number)
+            self._network.send(self._link.data_to_send())
+            self._left()

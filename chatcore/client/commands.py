@@ -1,0 +1,190 @@
+"""What a person types → what to do: chat, a command, or an answer given here.
+
+Invariant: a line that begins with `/` is never sent as chat unless it begins with `//`; a command that does not
+exist is answered with the nearest one that does. One table row a command: `/help` is made of it. Pure.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from chatcore.client.messages import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Place(Protocol):
+    """Where the person is: what a command may depend on."""
+
+    @property
+    def current(self) -> str: ...
+    def joined(self, room: str) -> str | None: ...
+
+
+class Tell(NamedTuple):
+    """An answer given here; the server hears nothing of it."""
+
+    lines: tuple[str, ...]
+
+
+class Mistake(NamedTuple):
+    """It cannot be done; the server hears nothing of it."""
+
+    words: str
+
+
+class Switch(NamedTuple):
+    """Make a room that one is in the current one."""
+
+    room: str
+
+
+class Quit(NamedTuple):
+    words: str
+
+
+class Retry(NamedTuple):
+    """Send again what was refused last."""
+
+
+class Reconnect(NamedTuple):
+    """Do not wait for the next try."""
+
+
+Action: TypeAlias = Request | Tell | Mistake | Switch | Quit | Retry | Reconnect
+
+NO_ROOM = Mistake("You are in no room. /join #room goes to one.")
+
+
+class Command(NamedTuple):
+    usage: str
+    summary: str
+    act: Callable[[str, Place], Action | None]
+    """Its words, and where the person is; None: the words do not fit the usage."""
+
+
+def interpret(text: str, place: Place) -> Action:
+    if not text.startswith("/") or text.startswith("//"):
+        return _in_room("say", text.removeprefix("/"), place)
+    name, _, words = text[1:].partition(" ")
+    command = COMMANDS.get(name.casefold())
+    if command is None:
+        return Mistake(_unknown(name))
+    action = command.act(words.strip(), place)
+    return Mistake(f"Usage: {command.usage}") if action is None else action
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name.casefold(), COMMANDS, n=1)
+    hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
+    return f"There is no command /{name}. {hint}"
+
+
+def _in_room(kind: str, text: str, place: Place) -> Action:
+    return Request(kind, room=place.current, text=text) if place.current else NO_ROOM
+
+
+def _with_sign(room: str) -> str:
+    return room if room.startswith("#") else f"#{room}"
+
+
+def _help(words: str, place: Place) -> Action:
+    if not words:
+        width = max(len(command.usage) for command in COMMANDS.values())
+        return Tell(tuple(f"{each.usage:{width}}  {each.summary}" for each in COMMANDS.values()))
+    name = words.removeprefix("/").casefold()
+    command = COMMANDS.get(name)
+    if command is None:
+        return Mistake(_unknown(name))
+    return Tell((f"{command.usage}  {command.summary}",))
+
+
+def _join(words: str, place: Place) -> Action | None:
+    room, _, topic = words.partition(" ")
+    if not room:
+        return None
+    room = _with_sign(room)
+    joined = place.joined(room)
+    if joined is not None:
+        return Switch(joined)
+    return Request("join", room=room, text=topic.strip() or None)
+
+
+def _room(words: str, place: Place) -> Action | None:
+    if not words:
+        return None
+    room = _with_sign(words)
+    joined = place.joined(room)
+    return Switch(joined) if joined else Mistake(f"You are not in {room}. /join {room} goes there.")
+
+
+def _part(words: str, place: Place) -> Action:
+    room = _with_sign(words) if words else place.current
+    return Request("part", room=place.joined(room) or room) if room else NO_ROOM
+
+
+def _who(words: str, place: Place) -> Action:
+    return Request("who", room=_with_sign(words) if words else place.current)
+
+
+def _msg(words: str, place: Place) -> Action | None:
+    to, _, text = words.partition(" ")
+    return Request("dm", to=to, text=text.strip()) if to and text.strip() else None
+
+
+def _me(words: str, place: Place) -> Action | None:
+    return _in_room("me", words, place) if words else None
+
+
+def _nick(words: str, place: Place) -> Action | None:
+    return Request("nick", alias=words) if words else None
+
+
+def _topic(words: str, place: Place) -> Action:
+    if not place.current:
+        return NO_ROOM
+    return Request("topic", room=place.current, text=words or None)
+
+
+def _history(words: str, place: Place) -> Action | None:
+    if not place.current:
+        return NO_ROOM
+    if words and not (words.isdecimal() and 1 <= int(words[:9]) <= MAX_HISTORY):
+        return None
+    return Request("history", room=place.current, limit=int(words or DEFAULT_HISTORY))
+
+
+DEFAULT_HISTORY = 20
+"""Lines: a screen."""
+MAX_HISTORY = 500
+"""PROTOCOL.md: the longest page."""
+
+COMMANDS: dict[str, Command] = {
+    "help": Command("/help [command]", "lists the commands, or explains one", _help),
+    "join": Command(
+        "/join #room [topic]", "goes to one more room, and makes it if it is new", _join
+    ),
+    "room": Command("/room #room", "talks in another of your rooms", _room),
+    "part": Command("/part [#room]", "leaves a room", _part),
+    "rooms": Command("/rooms", "lists the rooms, the fullest first", lambda *_: Request("rooms")),
+    "who": Command("/who [#room]", "says who is in the room", _who),
+    "msg": Command("/msg NAME text", "says something to one person only", _msg),
+    "me": Command("/me text", "says what you do: * Alice waves", _me),
+    "nick": Command("/nick NAME", "changes your alias", _nick),
+    "topic": Command("/topic [text]", "sets the room's topic, or says what it is", _topic),
+    "away": Command(
+        "/away [text]",
+        "says that you are away; without text: that you are back",
+        lambda words, _: Request("away", text=words or None),
+    ),
+    "back": Command("/back", "says that you are back", lambda *_: Request("away")),
+    "history": Command("/history [n]", "shows the last n lines of the room", _history),
+    "retry": Command("/retry", "sends what was refused last again", lambda *_: Retry()),
+    "reconnect": Command("/reconnect", "connects now, without waiting", lambda *_: Reconnect()),
+    "ping": Command("/ping", "asks the server for a sign of life", lambda *_: Request("ping")),
+    "quit": Command(
+        "/quit [text]", "leaves, with a last word if you like", lambda words, _: Quit(words)
+    ),
+}

@@ -1,0 +1,193 @@
+"""Where lines go and where typing comes from: an append-only stream, or a terminal with a line editor.
+
+Both give the same inputs (`chatcore.client.editor`) and take the same lines, so the loop does not know which it has.
+Invariant: a stream gets nothing but whole lines and, at a terminal, the bell; output that nobody takes any more is
+told to the loop as `OutputLostError`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from typing import TYPE_CHECKING, Protocol
+
+from chatcore.client.editor import EndOfInput, Submit
+
+if TYPE_CHECKING:
+    from chatcore.client.editor import Editor, Input
+    from chatcore.client.terminal import Terminal
+
+READ_BYTES = 16 * 1024
+"""A read may hold this many empty-ish lines at most, beyond what the loop lets wait."""
+MAX_KEPT_BYTES = 64 * 1024
+"""Of a line without end: far more than may be sent, so that it is refused with its beginning, and no more memory."""
+BELL = b"\a"
+STDOUT, STDERR = 1, 2
+
+
+class OutputLostError(Exception):
+    """Nobody reads any more, or the disk is full: there is no point in going on."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(code, words)
+        self.is_reader_gone = code in {errno.EPIPE, errno.EIO}
+        self.words = words
+
+
+class Console(Protocol):
+    input_fd: int | None
+    """None: there is nothing to read any more."""
+
+    def show(self, lines: list[str]) -> None: ...
+    def complain(self, lines: list[str]) -> None:
+        """Show what is not part of the conversation."""
+
+    def prompt(self, words: str, *, asks: bool) -> None:
+        """What stands before the line being typed. `asks`: it wants an answer, so nobody may miss it."""
+
+    def bell(self) -> None: ...
+    def read(self) -> list[Input]: ...
+    def resized(self) -> None: ...
+    def suspend(self) -> None: ...
+    def take(self) -> str:
+        """The unsent line, out of the way of a question."""
+
+    def restore(self, text: str) -> None: ...
+
+
+class StreamConsole:
+    """Append-only: pipes, files, `--plain`. `bells`: the output is a terminal."""
+
+    def __init__(self, input_fd: int | None, *, bells: bool) -> None:
+        self.input_fd = input_fd
+        self._bells = bells
+        self._input = LineInput()
+
+    def show(self, lines: list[str]) -> None:
+        write_lines(STDOUT, lines)
+
+    def complain(self, lines: list[str]) -> None:
+        write_lines(STDERR, lines)
+
+    def prompt(self, words: str, *, asks: bool) -> None:
+        if asks:
+            self.show([words.strip()])
+
+    def bell(self) -> None:
+        if self._bells:
+            os.write(STDOUT, BELL)
+
+    def read(self) -> list[Input]:
+        if self.input_fd is None:
+            return []
+        try:
+            data = os.read(self.input_fd, READ_BYTES)
+        except OSError:  # the terminal is gone
+            data = b""
+        if data:
+            return [Submit(line) for line in self._input.feed(data)]
+        self.input_fd = None
+        return [*(Submit(line) for line in self._input.end()), EndOfInput()]
+
+    def resized(self) -> None:
+        pass
+
+    def suspend(self) -> None:
+        pass
+
+    def take(self) -> str:
+        return ""
+
+    def restore(self, text: str) -> None:
+        pass
+
+
+class TerminalConsole:
+    """Lines appear above the one that is being typed."""
+
+    def __init__(self, terminal: Terminal, editor: Editor, input_fd: int) -> None:
+        self.input_fd: int | None = input_fd
+        self._terminal, self._editor = terminal, editor
+        self._prompt = ""
+
+    def show(self, lines: list[str]) -> None:
+        try:
+            self._terminal.print_above(lines)
+        except OSError as fault:
+            raise OutputLostError(fault.errno or 0, fault.strerror or "") from fault
+
+    complain = show
+
+    def prompt(self, words: str, *, asks: bool) -> None:
+        if words != self._prompt:
+            self._prompt = words
+            self._editor.set_prompt(words)
+            self._terminal.redraw()
+
+    def bell(self) -> None:
+        self._terminal.bell()
+
+    def read(self) -> list[Input]:
+        try:
+            data = self._terminal.read()
+        except OSError:
+            data = b""
+        if not data:
+            self.input_fd = None
+            return [EndOfInput()]
+        inputs = self._editor.feed(data)
+        self._terminal.redraw()
+        return inputs
+
+    def resized(self) -> None:
+        self._terminal.resized()
+
+    def suspend(self) -> None:
+        self._terminal.suspend()
+
+    def take(self) -> str:
+        text = self._editor.take()
+        self._terminal.redraw()
+        return text
+
+    def restore(self, text: str) -> None:
+        self._editor.restore(text)
+        self._terminal.redraw()
+
+
+class LineInput:
+    """Bytes, in any split → lines. Pure. Empty lines are nothing; of one without end only the beginning is kept."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def feed(self, data: bytes) -> list[str]:
+        *ended, rest = data.split(b"\n")
+        lines: list[str] = []
+        for part in ended:
+            self._keep(part)
+            lines += self.end()
+        self._keep(rest)
+        return lines
+
+    def end(self) -> list[str]:
+        """Also a last line without its line end is a line."""
+        text = self._kept.decode("utf-8", "replace").removesuffix("\r")
+        self._kept.clear()
+        return [text] if text else []
+
+    def _keep(self, part: bytes) -> None:
+        self._kept += part[: MAX_KEPT_BYTES - len(self._kept)]
+
+
+def write_lines(fd: int, lines: list[str]) -> None:
+    """At once: who reads a pipe is not kept waiting by a buffer."""
+    data = memoryview("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:  # somebody who shares the pipe made it so
+            select.select([], [fd], [])
+        except OSError as fault:
+            raise OutputLostError(fault.errno or 0, fault.strerror or "") from fault

@@ -1,0 +1,108 @@
+"""Which console, which looks, and the ends of a visit: everything around the loop of `chatcore.client.chat`.
+
+Invariant: whatever ends the loop, an exception included, the terminal is as it was before.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chatcore.client.chat import SIGNALS, Chat
+from chatcore.client.console import STDERR, STDOUT, OutputLostError, StreamConsole, TerminalConsole
+from chatcore.client.signals import Signals
+from chatcore.client.style import Looks, Style, wants_color
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chatcore.client.console import Console
+    from chatcore.client.options import Options
+
+STDIN = 0
+EXIT_USAGE, EXIT_IO, EXIT_SIGPIPE = 64, 74, 141
+
+
+class Mode(enum.Enum):
+    TERMINAL = "lines appear above the one being typed"
+    APPENDING = "somebody types, but nothing may be redrawn"
+    PIPED = "each line of standard input is said; then it leaves"
+    LISTENING = "standard input is not read"
+
+
+def choose_mode(
+    options: Options, environ: Mapping[str, str], *, stdin_tty: bool, stdout_tty: bool
+) -> Mode:
+    if options.listen:
+        return Mode.LISTENING
+    if not stdin_tty:
+        return Mode.PIPED
+    dumb = environ.get("TERM", "dumb") in {"", "dumb"}
+    if options.plain or options.json or dumb or not stdout_tty:
+        return Mode.APPENDING
+    return Mode.TERMINAL
+
+
+def choose_looks(
+    options: Options, environ: Mapping[str, str], mode: Mode, *, stdout_tty: bool
+) -> Looks:
+    return Looks(
+        color=wants_color(options.color, environ, stdout_tty),
+        time=options.time or ("hm" if stdout_tty else "none"),
+        words=options.plain or (stdout_tty and mode is Mode.APPENDING),
+    )
+
+
+def run(options: Options) -> int:
+    _fill_standard_descriptors()
+    stdin_tty, stdout_tty = os.isatty(STDIN), os.isatty(STDOUT)
+    mode = choose_mode(options, os.environ, stdin_tty=stdin_tty, stdout_tty=stdout_tty)
+    if not options.alias and mode in {Mode.PIPED, Mode.LISTENING}:
+        print("There is nobody to ask for an alias: give one with --alias NAME.", file=sys.stderr)
+        return EXIT_USAGE
+    looks = choose_looks(options, os.environ, mode, stdout_tty=stdout_tty)
+    style = Style(looks, lambda: datetime.now().astimezone())
+    with Signals(SIGNALS) as signals:
+        if mode is Mode.TERMINAL:
+            return _at_terminal(options, style, signals)
+        fd = None if mode is Mode.LISTENING else STDIN
+        console = StreamConsole(fd, bells=stdout_tty)
+        return _chat(options, console, style, signals, interactive=mode is Mode.APPENDING)
+
+
+def _at_terminal(options: Options, style: Style, signals: Signals) -> int:
+    from chatcore.client.editor import Editor
+    from chatcore.client.terminal import Terminal
+
+    editor = Editor()
+    with Terminal(STDIN, STDOUT, editor) as terminal:
+        console = TerminalConsole(terminal, editor, STDIN)
+        return _chat(options, console, style, signals, interactive=True)
+
+
+def _chat(
+    options: Options, console: Console, style: Style, signals: Signals, *, interactive: bool
+) -> int:
+    chat = Chat(options, console, style, signals, interactive=interactive)
+    try:
+        code = chat.run()
+    except OutputLostError as fault:
+        if fault.is_reader_gone:
+            return EXIT_SIGPIPE  # quietly: whoever closed the pipe knows
+        print(f"Cannot write the output: {fault.words}.", file=sys.stderr)
+        return EXIT_IO
+    if chat.last_words:
+        console.complain(chat.last_words)
+    return code
+
+
+def _fill_standard_descriptors() -> None:
+    """Started with one of them closed, the first socket would become standard output."""
+    for fd in (STDIN, STDOUT, STDERR):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

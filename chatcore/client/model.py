@@ -1,0 +1,295 @@
+"""What a person is shown: the link's events become lines, and rooms, people and the own alias are kept.
+
+Invariants: a line of one's own is shown once, when its record comes. A line of another room than the current one
+carries its room. Strings are still as they were typed; `chatcore.client.style` makes them safe. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from chatcore.client import events, messages
+from chatcore.client.answers import (
+    HINT,
+    answer_words,
+    back_parts,
+    lost_parts,
+    refusal_words,
+    room_words,
+)
+from chatcore.client.lines import Kind, Line, notice
+from chatcore.client.link import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chatcore.client.messages import Person, Request
+
+MAX_REFUSED = 64
+"""Refused lines that `/retry` can send again: as many as can be on their way at once."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A room that one is in. People of a big room are not all known."""
+
+    name: str
+    topic: str
+    people: dict[str, Person] = field(default_factory=dict)
+
+
+class Model:
+    """`server` is how a person names it; `is_own` tells one's own sessions by sid."""
+
+    def __init__(self, alias: str, room: str, server: str, is_own: Callable[[str], bool]) -> None:
+        self.current = room
+        """The room that a line typed now goes to; empty: none."""
+        self.rooms: dict[str, Place] = {}
+        self.away = False
+        self.reconnect = True
+        """False: a loss is not told as one that will be repaired."""
+        self._server = server
+        self._is_own = is_own
+        self._joining = ""  # asked for, not answered yet
+        self._refused: deque[Request] = deque(maxlen=MAX_REFUSED)
+        self._last_reason = ""
+        self._last_rename = ("", "", "")
+        self._called(alias)
+
+    def joined(self, room: str) -> str | None:
+        """The room's name as it is shown, if one is in it."""
+        place = self.rooms.get(fold(room))
+        return place.name if place else None
+
+    def asked(self, request: Request) -> None:
+        """What is typed after a `/join` is meant for that room, whether the answer has come or not."""
+        if request.kind == "join":
+            self.current = self._joining = request.room
+
+    def switch(self, room: str) -> list[Line]:
+        self.current = room
+        place = self.rooms.get(fold(room))
+        topic = f" Topic: {place.topic}" if place and place.topic else ""
+        return notice(f"You are in {room} now.{topic}")
+
+    def take_refused(self) -> list[Request]:
+        """The lines that were refused since the last time."""
+        refused = [*self._refused]
+        self._refused.clear()
+        return refused
+
+    def show(self, event: events.Event) -> list[Line]:  # noqa: PLR0911 - one arm a kind of event
+        match event:
+            case events.Welcomed():
+                return self._on_welcomed(event)
+            case events.Answer():
+                return self._on_answer(event)
+            case events.Refusal():
+                return self._on_refusal(event)
+            case events.Lost():
+                return self._on_lost(event)
+            case events.Back():
+                self._last_reason = ""
+                return [Line(Kind.BACK, parts=back_parts(event))]
+            case events.AliasHeld():
+                return notice(event.words, f"Waiting {event.retry_s:.0f} s for {event.alias}.")
+            case events.AliasRefused():
+                return [Line(Kind.REFUSED, event.words)]
+            case events.Stored() | events.Ended():
+                return []
+            case _:
+                return self._on_news(event)
+
+    # The connection
+
+    def _on_welcomed(self, event: events.Welcomed) -> list[Line]:
+        self._called(event.welcome.alias)
+        self._last_reason = ""
+        self.rooms = {fold(each.room): _place(each) for each in event.welcome.rooms}
+        if not self._joining:
+            self._stay_or_move()
+        if event.returning:
+            return []
+        lines = [Line(Kind.CONNECTED)]
+        for number, room in enumerate(event.welcome.rooms, 1):
+            hint = HINT if number == len(event.welcome.rooms) else ""
+            lines += notice(*room_words(room, hint))
+        return lines
+
+    def _on_lost(self, lost: events.Lost) -> list[Line]:
+        """A long loss is told once, not at every try; again when its reason changes."""
+        if lost.again and lost.reason == self._last_reason:
+            return []
+        self._last_reason = lost.reason
+        name = "disconnected" if lost.joined else f"cannot connect to {self._server}"
+        parts = lost_parts(lost, self.reconnect)
+        return [Line(Kind.LOST, lost.reason, name=name, own=lost.joined, parts=parts)]
+
+    # Answers
+
+    def _on_answer(self, answer: events.Answer) -> list[Line]:
+        ok, request = answer.ok, answer.request
+        if ok is not None and request.kind == "join":
+            return self._on_joined(ok, request)
+        if ok is not None and request.kind == "part":
+            return self._gone_from(ok.room or request.room)
+        if ok is not None and request.kind == "nick":
+            self._called(ok.alias or request.alias)
+        if ok is not None and request.kind == "away":
+            self.away = ok.state == "away"
+        return notice(*answer_words(answer))
+
+    def _on_joined(self, ok: messages.Ok, request: Request) -> list[Line]:
+        room = messages.Room(ok.room or request.room, ok.topic, ok.people, ok.size)
+        self.rooms[fold(room.room)] = _place(room)
+        self._joining = ""
+        self.current = room.room
+        return notice(*room_words(room, ""))
+
+    def _on_refusal(self, refusal: events.Refusal) -> list[Line]:
+        request = refusal.request
+        lines = [Line(Kind.REFUSED, refusal_words(refusal))]
+        if request is not None and request.is_line:
+            self._refused.append(request)
+        if request is not None and request.kind == "join":
+            self._joining = ""
+            self._stay_or_move()
+        return lines
+
+    def _gone_from(self, room: str) -> list[Line]:
+        if self.rooms.pop(fold(room), None) is None or fold(self.current) != fold(room):
+            return []
+        self._stay_or_move()
+        return self.switch(self.current) if self.current else notice("You are in no room now.")
+
+    def _stay_or_move(self) -> None:
+        """The current room is one that one is in; if it is not, the first of them."""
+        first = next((place.name for place in self.rooms.values()), "")
+        self.current = self.joined(self.current) or first
+
+    # What others, and oneself, did
+
+    def _on_news(
+        self, event: messages.Record | messages.Presence | messages.Gap | messages.History
+    ) -> list[Line]:
+        match event:
+            case messages.Presence():
+                for place in self.rooms.values():
+                    if fold(event.person.alias) in place.people:
+                        place.people[fold(event.person.alias)] = event.person
+                return []
+            case messages.Gap():
+                return [Line(Kind.MISSED, room=self._where(event.room), count=event.missed)]
+            case messages.History():
+                return self._on_history(event)
+            case _:
+                lines = self._record(event, past=False)
+                return lines + self._follow(event)
+
+    def _on_history(self, history: messages.History) -> list[Line]:
+        if not history.records:
+            return notice(f"Nothing has been said in {history.room} yet.")
+        return [line for each in history.records for line in self._record(each, past=True)]
+
+    def _record(  # noqa: PLR0911 - one arm a kind of record
+        self, record: messages.Record, *, past: bool
+    ) -> list[Line]:
+        if isinstance(record, messages.Crowd):
+            return self._crowd(record, past)
+        own = self._is_own(record.sid)
+        room = "" if isinstance(record, messages.Direct) else self._where(record.room)
+        line = Line(Kind.SAID, name=record.alias, time=record.time, room=room, own=own, past=past)
+        match record:
+            case messages.Said():
+                kind = Kind.ACTION if record.me else Kind.SAID
+                mention = not own and self._mentions(record.text)
+                return [replace(line, kind=kind, text=record.text, mention=mention)]
+            case messages.Direct():
+                to = record.to
+                return [
+                    replace(line, kind=Kind.DIRECT, text=record.text, other=to, mention=not own)
+                ]
+            case messages.Joined():
+                return [replace(line, kind=Kind.JOINED)]
+            case messages.Left():
+                return [replace(line, kind=Kind.LEFT, text=record.text)]
+            case messages.TopicSet():
+                return [replace(line, kind=Kind.TOPIC, text=record.text)]
+            case messages.Renamed():
+                return self._renamed(record, line)
+
+    def _renamed(self, record: messages.Renamed, line: Line) -> list[Line]:
+        """One record comes for each room that is shared; it is one thing that happened."""
+        rename = (record.sid, record.alias, record.to)
+        if rename == self._last_rename:
+            return []
+        self._last_rename = rename
+        return [replace(line, kind=Kind.RENAMED, other=record.to, room="")]
+
+    def _crowd(self, crowd: messages.Crowd, past: bool) -> list[Line]:
+        return [
+            Line(
+                kind,
+                time=crowd.time,
+                room=self._where(crowd.room),
+                past=past,
+                parts=names.aliases,
+                count=names.more,
+            )
+            for kind, names in ((Kind.CROWD_JOINED, crowd.joined), (Kind.CROWD_LEFT, crowd.left))
+            if names.aliases or names.more
+        ]
+
+    def _follow(self, record: messages.Record) -> list[Line]:
+        """Keep who is where; lines only if one's own place changed by it."""
+        own = not isinstance(record, messages.Crowd) and self._is_own(record.sid)
+        place = self.rooms.get(fold(getattr(record, "room", "")))
+        match record:
+            case messages.Left() if own:
+                return self._gone_from(record.room)
+            case messages.Joined() if own and place is None:
+                self.rooms[fold(record.room)] = Place(record.room, "")
+            case messages.Renamed():
+                if own:
+                    self._called(record.to)
+                self._rename(record)
+            case messages.Joined() if place:
+                person = messages.Person(record.alias, "here", "")
+                place.people[fold(record.alias)] = person
+            case messages.Left() if place:
+                place.people.pop(fold(record.alias), None)
+            case messages.TopicSet() if place:
+                place.topic = record.text
+            case _:
+                pass
+        return []
+
+    def _rename(self, record: messages.Renamed) -> None:
+        for place in self.rooms.values():
+            person = place.people.pop(fold(record.alias), None)
+            if person is not None:
+                place.people[fold(record.to)] = person._replace(alias=record.to)
+
+    # Names
+
+    def _called(self, alias: str) -> None:
+        self.alias = alias
+        self._mention = re.compile(rf"(?<!\w){re.escape(fold(alias))}(?!\w)") if alias else None
+
+    def _mentions(self, text: str) -> bool:
+        """Whole words, whatever the case: `alice`, not `malice`."""
+        return self._mention is not None and self._mention.search(fold(text)) is not None
+
+    def _where(self, room: str) -> str:
+        return "" if fold(room) == fold(self.current) else room
+
+
+def _place(room: messages.Room) -> Place:
+    return Place(room.room, room.topic, _by_alias(room.people))
+
+
+def _by_alias(people: Iterable[Person]) -> dict[str, Person]:
+    return {fold(person.alias): person for person in people}

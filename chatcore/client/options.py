@@ -1,0 +1,178 @@
+"""The command line of the clients: what was asked for, checked, as one value. Usage errors exit 64 (EX_USAGE)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from chatcore import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 59000
+MAX_PORT = 65535
+EXIT_USAGE = 64
+
+EPILOG = """\
+At a terminal: lines appear above the one being typed; /help lists the commands, Ctrl-D or /quit leaves.
+Piped, `echo hi | %(prog)s`: every line of standard input (empty ones excepted) is said and waited for; then it
+leaves. A line that begins with / is a command; // says a slash.
+
+exit status:
+  0    left, and everything said is stored
+  1    lines were refused, or not acknowledged within --timeout
+  64   wrong usage
+  69   cannot connect (--no-reconnect; piped: no connection within --timeout, or 30 s)
+  76   there is no chat server of ours at that address
+  77   the server refused: alias taken and nobody to ask, room not allowed, ...
+  129, 130, 141, 143   ended by SIGHUP, Ctrl-C, SIGPIPE, SIGTERM (the terminal is restored)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    alias: str = ""
+    """Empty: to be asked for."""
+    room: str = "#lobby"
+    reconnect: bool = True
+    timeout_s: float | None = None
+    color: str = "auto"
+    time: str | None = None
+    """None: `hm` at a terminal, `none` elsewhere."""
+    plain: bool = False
+    listen: bool = False
+    json: bool = False
+
+    @property
+    def address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def parse_options(argv: Sequence[str] | None, alias: str | None) -> Options:
+    """`alias`: the preset one; `--alias` wins."""
+    given = _parser(alias).parse_args(argv)
+    host, port = given.address
+    return Options(
+        host,
+        port,
+        (alias or "") if given.alias is None else given.alias,
+        given.room if given.room.startswith("#") else f"#{given.room}",
+        given.reconnect,
+        given.timeout,
+        given.color,
+        given.time,
+        given.plain,
+        given.listen,
+        given.json,
+    )
+
+
+def _parser(alias: str | None) -> _Parser:
+    parser = _Parser(
+        prog=None if alias else "chatcore chat",
+        description="Talk in a chat room.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "address",
+        nargs="?",
+        type=_address,
+        default=(DEFAULT_HOST, DEFAULT_PORT),
+        metavar="HOST[:PORT]",
+        help=f"where the server is (default: {DEFAULT_HOST}:{DEFAULT_PORT}); IPv6 as [::1]:{DEFAULT_PORT}",
+    )
+    preset = f"default: {alias}" if alias else "asked for at a terminal"
+    add("--alias", type=_not_empty, metavar="NAME", help=f"your name in the room ({preset})")
+    add(
+        "--room",
+        type=_not_empty,
+        default="#lobby",
+        metavar="R",
+        help="the room to go to (default: #lobby)",
+    )
+    add(
+        "--no-reconnect",
+        dest="reconnect",
+        action="store_false",
+        help="end when the connection is lost",
+    )
+    add(
+        "--timeout",
+        type=_seconds,
+        metavar="S",
+        help="piped: seconds to wait for an acknowledgement",
+    )
+    add(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="a non-empty NO_COLOR wins",
+    )
+    add(
+        "--time",
+        choices=("hm", "iso", "none"),
+        help="the time before each line (default: hm at a terminal)",
+    )
+    add(
+        "--plain",
+        action="store_true",
+        help="only append, words instead of glyphs; so for TERM=dumb",
+    )
+    add("--listen", action="store_true", help="only print what is said; standard input is not read")
+    add("--json", action="store_true", help="print each event as one JSON object a line")
+    add("--version", action="version", version=f"chatcore {__version__}")
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise argparse.ArgumentTypeError(f"{text!r} is no address; write [::1]:{DEFAULT_PORT}")
+        port = rest[1:]
+    elif text.count(":") > 1:  # a bare IPv6 address has no port
+        host, rest, port = text, "", ""
+    else:
+        host, rest, port = text.partition(":")
+    if not host or (rest and not port):
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST[:PORT]")
+    return host, _port(port) if port else DEFAULT_PORT
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MAX_PORT):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no port; it is a number from 1 to {MAX_PORT}"
+        )
+    return int(text)
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty")
+    return text.strip()
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds

@@ -1,0 +1,123 @@
+"""The bytes that keep a line being typed at the bottom while others appear above it.
+
+It knows what of the input area is on the screen now, and gives the bytes that lead to what should be there.
+Invariants: what was printed above is never erased or overwritten; the terminal's cursor rests in the input area,
+never in the state "last column, wrap pending", where terminals differ. The input area is drawn with automatic wrapping
+off, so that also a terminal that takes a character for wider or narrower than we do has the rows that we count; and
+the cursor is placed by drawing what stands before it, so that it is at the right character on such a terminal, too.
+What is above is drawn with wrapping on, so that it is the terminal's own text, to select and to scroll. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chatcore.client.layout import Layout, Row, lay_out
+
+ESC = "\x1b"
+RESET_COLOR, WRAP_OFF, WRAP_ON = "\x1b[m", "\x1b[?7l", "\x1b[?7h"
+ERASE_BELOW, CLEAR = "\x1b[J", "\x1b[H\x1b[2J"
+"""From the cursor on; everything, but not the scrollback."""
+ROWS_LEFT_ABOVE = 1
+"""What a long input leaves of the screen: something arriving can be seen."""
+
+
+class Line(NamedTuple):
+    prompt: str
+    text: str
+    cursor: int
+
+
+class Area(NamedTuple):
+    """What is drawn: a window of the rows of the input, and where in it the cursor is."""
+
+    rows: tuple[Row, ...] = ()
+    row: int = 0
+    before: Row = Row("", 0)
+
+
+class Screen:
+    """`reflows`: the terminal breaks its rows anew when it becomes narrower. In doubt False: then a piece of the line
+    being typed may stay behind; in the other case something that was printed above could be erased."""
+
+    def __init__(self, columns: int, rows: int, *, reflows: bool = False) -> None:
+        self._columns, self._rows = columns, rows
+        self._reflows = reflows
+        self._area = Area()
+        self._top = 0
+        """The first row of the input that is in the window."""
+
+    def show(self, line: Line) -> bytes:
+        """The input area as it should be; only what differs is drawn."""
+        old, new = self._area, self._new_area(line)
+        self._area = new
+        if not old.rows:
+            return _draw(new, 0).encode()
+        if old == new:
+            return b""
+        if old.rows == new.rows:
+            return (_move(old.row, new.row) + new.before.shown).encode()
+        same = next(
+            (at for at, (a, b) in enumerate(zip(old.rows, new.rows, strict=False)) if a != b),
+            min(len(old.rows), len(new.rows)) - 1,
+        )
+        return (_move(old.row, same) + ERASE_BELOW + _draw(new, same)).encode()
+
+    def above(self, lines: list[str], line: Line) -> bytes:
+        """`lines` are safe to show; they may hold colours, and wrap as the terminal wraps."""
+        printed = "".join(
+            f"{each}{RESET_COLOR}\r\n" if ESC in each else f"{each}\r\n" for each in lines
+        )
+        # a lone surrogate cannot be sent; whoever made the lines safe has seen to it
+        return self.erase() + printed.encode("utf-8", "replace") + self.show(line)
+
+    def erase(self) -> bytes:
+        """Nothing is left of the input area, and the cursor is where it began."""
+        old, self._area = self._area, Area()
+        return (_move(old.row, 0) + ERASE_BELOW).encode() if old.rows else b""
+
+    def clear(self, line: Line) -> bytes:
+        self._area = Area()
+        return CLEAR.encode() + self.show(line)
+
+    def resize(self, columns: int, rows: int, line: Line) -> bytes:
+        """The terminal has already moved everything in its own way."""
+        if self._reflows and columns < self._columns:
+            self._area = self._area._replace(row=_reflowed_row(self._area, columns))
+        self._columns, self._rows = columns, rows
+        return self.erase() + self.show(line)
+
+    def _new_area(self, line: Line) -> Area:
+        layout: Layout = lay_out(*line, self._columns)
+        height = max(self._rows - ROWS_LEFT_ABOVE, 1)
+        # the window moves no more than it must
+        top = min(self._top, max(len(layout.rows) - height, 0))
+        self._top = min(max(top, layout.row - height + 1), layout.row)
+        window = layout.rows[self._top : self._top + height]
+        return Area(window, layout.row - self._top, layout.before)
+
+
+def _draw(area: Area, first: int) -> str:
+    """From the beginning of an empty row, the rows from `first` on; then the cursor."""
+    rows = "\r\n".join(row.shown for row in area.rows[first:])
+    last = len(area.rows) - 1
+    if area.row == last and area.before == area.rows[last]:
+        return f"{WRAP_OFF}{rows}{WRAP_ON}"
+    return f"{WRAP_OFF}{rows}{_move(last, area.row)}{area.before.shown}{WRAP_ON}"
+
+
+def _move(row: int, to: int) -> str:
+    """To the beginning of another row of the input area."""
+    if to == row:
+        return "\r"
+    return f"\r{ESC}[{abs(to - row)}{'A' if to < row else 'B'}"
+
+
+def _reflowed_row(area: Area, columns: int) -> int:
+    """How far below the beginning of the area the cursor is now, at the least.
+
+    Where terminals differ (a wide character at the margin, a cursor behind a full row) the smaller number is right:
+    too few rows erased leave a piece of what was typed, too many take something from what was printed above.
+    """
+    above = sum(max(-(-row.width // columns), 1) for row in area.rows[: area.row])
+    return above + max(area.before.width - 1, 0) // columns

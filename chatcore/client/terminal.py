@@ -1,0 +1,154 @@
+"""The terminal: raw while we are in it, as it was before whenever we are not.
+
+Invariants: every way out (end, exception, SystemExit of a signal handler, Ctrl-Z, interpreter exit) restores the
+modes and erases the unsent line; each change of the screen is one write, so that nothing else can come between.
+What to write is decided in `chatcore.client.screen`. Signals are the caller's: it calls `resized` and `suspend`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import select
+import signal
+import termios
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from chatcore.client.screen import RESET_COLOR, WRAP_ON, Line, Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chatcore.client.editor import Editor
+
+READ_BYTES = 64 * 1024
+ASSUMED_COLUMNS, ASSUMED_ROWS = 80, 24
+"""Where the terminal says 0 (a serial line, `expect`): what a VT100 had."""
+LAST_WRITE_MS = 500
+"""For the last bytes to a terminal that takes none (Ctrl-S, a stalled connection): leaving matters more."""
+
+BELL = b"\a"
+PASTE_BRACKETS_ON, PASTE_BRACKETS_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
+AS_IT_WAS = f"{RESET_COLOR}{WRAP_ON}".encode() + PASTE_BRACKETS_OFF
+"""Colour and wrapping, too: an exception may have come in the middle of a write."""
+
+REFLOWING = {
+    "ALACRITTY_WINDOW_ID",
+    "GHOSTTY_RESOURCES_DIR",
+    "KITTY_WINDOW_ID",
+    "KONSOLE_VERSION",
+    "TMUX",
+    "VTE_VERSION",
+    "WEZTERM_PANE",
+    "WT_SESSION",
+}
+"""Variables of terminals that break their rows anew when they become narrower. xterm, screen, the console do not."""
+
+IFLAG, LFLAG, CC = 0, 3, 6
+"""Places in what `termios.tcgetattr` returns."""
+
+
+class Terminal:
+    def __init__(self, stdin_fd: int, stdout_fd: int, editor: Editor) -> None:
+        self._stdin, self._stdout = stdin_fd, stdout_fd
+        self._editor = editor
+        self._screen = Screen(*self._size(), reflows=reflows(os.environ))
+        self._modes: list[object] | None = None
+        """As they were before; None: they are so now."""
+
+    def __enter__(self) -> Self:
+        atexit.register(self._leave)
+        self._go_in()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+        atexit.unregister(self._leave)
+
+    def print_above(self, lines: list[str]) -> None:
+        self._write(self._screen.above(lines, self._line()))
+
+    def redraw(self) -> None:
+        """After `Editor.feed`: also what it asked for besides."""
+        editor = self._editor
+        bell = BELL if editor.rang else b""
+        drawn = self._screen.clear(self._line()) if editor.clear_asked else self._screen.show(self._line())
+        editor.rang = editor.clear_asked = False
+        self._write(drawn + bell)
+
+    def resized(self) -> None:
+        self._write(self._screen.resize(*self._size(), self._line()))
+
+    def bell(self) -> None:
+        self._write(BELL)
+
+    def read(self) -> bytes:
+        """What was typed; b"": nobody will type any more."""
+        while True:
+            try:
+                return os.read(self._stdin, READ_BYTES)
+            except BlockingIOError:  # somebody who shares the terminal made it so
+                _wait(self._stdin, select.POLLIN)
+            except OSError as fault:
+                if fault.errno != errno.EIO:
+                    raise
+                return b""  # the terminal is gone
+
+    def suspend(self) -> None:
+        self._leave()
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        try:
+            # the whole group, as the terminal itself does it: the shell waits for all of a pipeline
+            os.kill(0, signal.SIGTSTP)
+        finally:
+            signal.signal(signal.SIGTSTP, handler or signal.SIG_DFL)
+        self._go_in()
+
+    def _go_in(self) -> None:
+        modes = termios.tcgetattr(self._stdin)
+        self._modes = modes
+        termios.tcsetattr(self._stdin, termios.TCSADRAIN, _raw(modes))
+        # it may have become another size while we were not looking
+        drawn = self._screen.resize(*self._size(), self._line())
+        self._write(PASTE_BRACKETS_ON + drawn)
+
+    def _leave(self) -> None:
+        """May be called at any time, in any state; the terminal may be gone."""
+        modes, self._modes = self._modes, None
+        if modes is None:
+            return
+        with suppress(OSError):
+            self._write(self._screen.erase() + AS_IT_WAS, LAST_WRITE_MS)
+        with suppress(termios.error):
+            # TCSADRAIN would wait for a terminal that takes nothing
+            termios.tcsetattr(self._stdin, termios.TCSANOW, modes)
+
+    def _line(self) -> Line:
+        return Line(self._editor.prompt, self._editor.text, self._editor.cursor)
+
+    def _size(self) -> tuple[int, int]:
+        with suppress(OSError):
+            columns, rows = os.get_terminal_size(self._stdout)
+            return columns or ASSUMED_COLUMNS, rows or ASSUMED_ROWS
+        return ASSUMED_COLUMNS, ASSUMED_ROWS
+
+    def _write(self, data: bytes, patience_ms: int | None = None) -> None:
+        rest = memoryview(data)
+        while rest:
+            if patience_ms is not None and not _wait(self._stdout, select.POLLOUT, patience_ms):
+                return
+            try:
+                rest = rest[os.write(self._stdout, rest) :]
+            except BlockingIOError:
+                _wait(self._stdout, select.POLLOUT)
+
+
+def reflows(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(name) for name in REFLOWING)
+
+
+def _raw(modes: list[object]) -> list[object]:
+    """Every key reaches us as it is, Ctrl-C too. Output stays cooked: a traceback or somebody else's message must not
+    run down the screen like a staircase."""

@@ -1,0 +1,322 @@
+"""The native dialect as a client reads and writes it: bytes ↔ values.
+
+Invariant: the server's bytes are hostile. Any input, in any split, gives messages or ends in `Inbox.broken`; a
+message whose fields have the wrong type is ignored like one of an unknown kind. Memory is bounded by
+`MAX_SERVER_LINE_BYTES`. Strings come out as they were typed: `chatcore.client.style` makes them safe to show.
+Pure: no socket, no clock.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chatcore.client.messages import (
+    MAX_SEQ,
+    Ack,
+    Bye,
+    Crowd,
+    Direct,
+    Gap,
+    History,
+    Joined,
+    Left,
+    Message,
+    Names,
+    Ok,
+    Person,
+    Pong,
+    Presence,
+    Record,
+    Refused,
+    Renamed,
+    Request,
+    Room,
+    Said,
+    TopicSet,
+    Welcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = 1
+MAX_LINE_BYTES = 32 * 1024
+"""PROTOCOL.md: what the server accepts as one message."""
+MAX_TEXT_BYTES = 4096
+"""PROTOCOL.md: what the server accepts as one text. Checked here too, because a message that is refused unread
+is refused without its id, and its line would wait for ever."""
+MAX_TEXT_LINES = 256
+MAX_SERVER_LINE_BYTES = 16 * 1024 * 1024
+"""A page of 500 records of 4,096 bytes, each byte a `\\u` escape, is 12 MiB; more than this is no chat server."""
+MAX_SKIPPED_BYTES = 64 * 1024
+"""What may precede the server's first `{`. A greeting is one line; a web page is refused before it is all read."""
+GREETING = b"Choose an alias:"
+NOTICE = b"-- "
+
+
+def encode(fields: dict[str, Any]) -> bytes:
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace") + b"\n"  # a lone surrogate is not UTF-8
+
+
+def encode_request(request: Request, key: str) -> bytes:
+    fields: dict[str, Any] = {"t": request.kind, ("id" if request.is_line else "re"): key}
+    for name in ("room", "to", "alias", "limit"):
+        if value := getattr(request, name):
+            fields[name] = value
+    if request.text is not None:
+        fields["topic" if request.kind == "join" else "text"] = request.text
+    return encode(fields)
+
+
+class Inbox:
+    """Bytes as they arrive → JSON objects; what precedes the server's first `{` is skipped."""
+
+    def __init__(self) -> None:
+        self.broken: str | None = None
+        """Set once, in words: the stream cannot be trusted from here on."""
+        self._buffer = bytearray()
+        self._scanned = 0  # no line end before this offset: each byte is looked at once
+        self._started = False
+        self._skipped = 0
+        self._foreign = False
+
+    @property
+    def foreign(self) -> bool:
+        """Something spoke, and it was no chat server (whose greeting and notices may precede the first `{`)."""
+        return self._foreign and not self._started
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        objects: list[dict[str, Any]] = []
+        self._buffer += data
+        while self.broken is None and (end := self._buffer.find(b"\n", self._scanned)) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self._scanned = 0
+            self._take(line, objects)
+        self._scanned = len(self._buffer)
+        if not self._started and not self._buffer.startswith(b"{"):
+            self._check_skipped(self._skipped + len(self._buffer))
+        elif len(self._buffer) > MAX_SERVER_LINE_BYTES:
+            self._break("a message without end")
+        return objects
+
+    def _take(self, line: bytes, objects: list[dict[str, Any]]) -> None:
+        if not self._started and not line.startswith(b"{"):
+            self._skipped += len(line) + 1
+            words = line.strip()
+            self._foreign |= not (words == b"" or words == GREETING or line.startswith(NOTICE))
+            self._check_skipped(self._skipped)
+            return
+        self._started = True
+        if not line.strip():
+            return
+        try:
+            value = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested too deep to read
+            self._break("a message that is not JSON")
+            return
+        if isinstance(value, dict):
+            objects.append(value)
+
+    def _check_skipped(self, skipped: int) -> None:
+        if skipped > MAX_SKIPPED_BYTES:
+            self._break("this is no chat server of ours")
+
+    def _break(self, words: str) -> None:
+        self.broken = words
+        self._buffer.clear()
+
+
+class _MalformedError(ValueError):
+    """A field of the wrong type; never leaves `parse`."""
+
+
+def parse(fields: dict[str, Any]) -> Message | None:
+    """None: of a kind that this client does not know, or malformed."""
+    kind = fields.get("t")
+    if not isinstance(kind, str) or kind in _RECORDS:
+        return _record(fields)
+    parser = _OTHERS.get(kind)
+    try:
+        return parser(fields) if parser else None
+    except _MalformedError:
+        return None
+
+
+def _record(fields: dict[str, Any]) -> Record | None:
+    kind = fields.get("t")
+    parser = _RECORDS.get(kind) if isinstance(kind, str) else None
+    try:
+        return parser(fields) if parser else None
+    except _MalformedError:
+        return None
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise _MalformedError
+    return value
+
+
+def _maybe(fields: dict[str, Any], name: str) -> str:
+    return _text(fields, name) if fields.get(name) is not None else ""
+
+
+def _key(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    if type(value) is not int or not 0 <= value < MAX_SEQ:  # True is an int to Python, not to us
+        raise _MalformedError
+    return value
+
+
+def _items(fields: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = fields.get(name, [])
+    if not isinstance(value, list):
+        raise _MalformedError
+    return [item for item in value if isinstance(item, dict)]
+
+
+def _stamp(fields: dict[str, Any]) -> tuple[int, str]:
+    return _number(fields, "seq"), _text(fields, "time")
+
+
+def _said(fields: dict[str, Any]) -> Said:
+    room, alias, sid = _text(fields, "room"), _text(fields, "from"), _text(fields, "sid")
+    text = _text(fields, "text")
+    return Said(*_stamp(fields), room, alias, sid, _maybe(fields, "id"), text, fields["t"] == "me")
+
+
+def _direct(fields: dict[str, Any]) -> Direct:
+    alias, to, sid = _text(fields, "from"), _text(fields, "to"), _text(fields, "sid")
+    return Direct(*_stamp(fields), alias, to, sid, _maybe(fields, "id"), _text(fields, "text"))
+
+
+def _joined(fields: dict[str, Any]) -> Joined:
+    return Joined(*_stamp(fields), *(_text(fields, name) for name in ("room", "alias", "sid")))
+
+
+def _left(fields: dict[str, Any]) -> Left:
+    room, alias, sid = (_text(fields, name) for name in ("room", "alias", "sid"))
+    return Left(*_stamp(fields), room, alias, sid, _maybe(fields, "why"), _maybe(fields, "text"))
+
+
+def _renamed(fields: dict[str, Any]) -> Renamed:
+    room = _maybe(fields, "room")
+    return Renamed(
+        *_stamp(fields), room, _text(fields, "from"), _text(fields, "to"), _text(fields, "sid")
+    )
+
+
+def _topic_set(fields: dict[str, Any]) -> TopicSet:
+    room, alias, sid = (_text(fields, name) for name in ("room", "from", "sid"))
+    return TopicSet(*_stamp(fields), room, alias, sid, _text(fields, "text"))
+
+
+def _names(fields: dict[str, Any], name: str) -> Names:
+    value = fields.get(name)
+    if value is None:
+        return Names((), 0)
+    if not isinstance(value, dict) or not isinstance(value.get("aliases", []), list):
+        raise _MalformedError
+    aliases = tuple(alias for alias in value.get("aliases", []) if isinstance(alias, str))
+    return Names(aliases, _number(value, "more") if "more" in value else 0)
+
+
+def _crowd(fields: dict[str, Any]) -> Crowd:
+    room = _text(fields, "room")
+    return Crowd(*_stamp(fields), room, _names(fields, "joined"), _names(fields, "left"))
+
+
+def _people(fields: dict[str, Any]) -> tuple[tuple[Person, ...], int]:
+    """`people` is a list, perhaps only the first of `count`; or just a number, in the answer to `rooms`."""
+    value = fields.get("people")
+    if type(value) is int:
+        return (), _number(fields, "people")
+    people = tuple(_person(item) for item in _items(fields, "people"))
+    return people, _number(fields, "count") if "count" in fields else len(people)
+
+
+def _person(fields: dict[str, Any]) -> Person:
+    return Person(_text(fields, "alias"), _maybe(fields, "state") or "here", _maybe(fields, "text"))
+
+
+def _room(fields: dict[str, Any]) -> Room:
+    people, count = _people(fields)
+    return Room(_text(fields, "room"), _maybe(fields, "topic"), people, count)
+
+
+def _rooms(fields: dict[str, Any]) -> tuple[Room, ...]:
+    return tuple(_room(item) for item in _items(fields, "rooms"))
+
+
+def _welcome(fields: dict[str, Any]) -> Welcome:
+    log, sid, alias = (_text(fields, name) for name in ("log", "sid", "alias"))
+    resumed = fields.get("resumed") is True
+    seq = _number(fields, "seq")
+    return Welcome(log, sid, _maybe(fields, "token"), alias, resumed, seq, _rooms(fields))
+
+
+def _ok(fields: dict[str, Any]) -> Ok:
+    people, count = _people(fields)
+    room, topic, alias, state = (
+        _maybe(fields, name) for name in ("room", "topic", "alias", "state")
+    )
+    return Ok(
+        _key(fields, "re"), room, topic, alias, state, people, count, _rooms(fields), _more(fields)
+    )
+
+
+def _more(fields: dict[str, Any]) -> int:
+    return _number(fields, "more") if type(fields.get("more")) is int else 0
+
+
+def _history(fields: dict[str, Any]) -> History:
+    records = tuple(
+        record for item in _items(fields, "records") if (record := _record(item)) is not None
+    )
+    more = fields.get("more") is True
+    return History(_key(fields, "re"), _text(fields, "room"), records, more)
+
+
+def _gap(fields: dict[str, Any]) -> Gap:
+    return Gap(_text(fields, "room"), _number(fields, "missed"), _number(fields, "next"))
+
+
+def _refused(fields: dict[str, Any]) -> Refused:
+    value = fields.get("retry_s")
+    retry_s = (
+        float(value) if isinstance(value, int | float) and 0 <= value < MAX_SEQ else 0.0
+    )  # no NaN
+    key = _key(fields, "id") or _key(fields, "re")
+    return Refused(key, _maybe(fields, "code"), _maybe(fields, "words"), retry_s)
+
+
+_RECORDS: dict[str, Callable[[dict[str, Any]], Record]] = {
+    "say": _said,
+    "me": _said,
+    "dm": _direct,
+    "join": _joined,
+    "leave": _left,
+    "nick": _renamed,
+    "topic": _topic_set,
+    "crowd": _crowd,
+}
+_OTHERS: dict[str, Callable[[dict[str, Any]], Message]] = {
+    "welcome": _welcome,
+    "ack": lambda fields: Ack(_text(fields, "id"), _number(fields, "seq")),
+    "ok": _ok,
+    "history": _history,
+    "presence": lambda fields: Presence(_person(fields)),
+    "gap": _gap,
+    "refused": _refused,
+    "pong": lambda fields: Pong(_key(fields, "re")),
+    "bye": lambda fields: Bye(_maybe(fields, "reason")),
+}

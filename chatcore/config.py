@@ -1,0 +1,381 @@
+"""The settings: where they come from, what they mean, and every mistake in them at once.
+
+Precedence: flag > environment > file > default. One row of `ROWS` is one setting, and nothing about it stands
+anywhere else. Nothing here is done, only read: the same arguments, environment and file give the same settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from chatcore import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+EXIT_USAGE = 64
+EXIT_UNAVAILABLE = 69
+EXIT_STORAGE = 74
+EXIT_CONFIG = 78
+"""As in BSD's sysexits.h: usage, service unavailable, input/output error, configuration."""
+
+LEVELS = ("debug", "info", "warning", "error")
+MOST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server runs with; see `ROWS` for units and reasons."""
+
+    host: str
+    port: int
+    listen: tuple[tuple[str, int], ...]
+    log_level: str
+    data: str | None
+    ephemeral: bool
+    flood_enabled: bool
+    flood_burst: int
+    flood_per_second: float
+    connections_per_address: int
+    grace_s: float
+    durability: str
+    keep_days: int
+    keep_records: int
+    history_on_join: int
+
+
+class ConfigError(Exception):
+    """All mistakes that were found, one sentence each."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class _Wrong(Exception):
+    """A value is not what its row takes; says what it takes."""
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value[:12])
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _Wrong("a whole number")
+        if value < least or (most is not None and value > most):
+            raise _Wrong(f"a whole number from {least}" + ("" if most is None else f" to {most}"))
+        return value
+
+    return check
+
+
+def _positive(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Wrong("a number above 0")
+    if not math.isfinite(value) or value <= 0:
+        raise _Wrong("a number above 0")
+    return float(value)
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Wrong("a number of seconds")
+    if not math.isfinite(value) or value < 0:
+        raise _Wrong("a number of seconds, 0 or more")
+    return float(value)
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _SPELT:
+        return _SPELT[value.lower()]
+    raise _Wrong("true or false")
+
+
+_SPELT = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Wrong("a text")
+    return value
+
+
+def _one_of(*allowed: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in allowed:
+            raise _Wrong(f"one of {', '.join(allowed)}")
+        return value.lower()
+
+    return check
+
+
+def _addresses(value: object) -> tuple[tuple[str, int], ...]:
+    """`HOST:PORT`, `[::1]:PORT`, or a list of them."""
+    several = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(_address(each) for each in several)
+
+
+def _address(value: object) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host or (":" in host and not bracketed):
+        raise _Wrong("HOST:PORT, or [::1]:PORT for IPv6")
+    return host.strip("[]"), _whole(0, MOST_PORT)(port)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting: its key in the file, its field, its default, what it takes, and what it is for."""
+
+    key: str
+    field: str
+    default: Any
+    check: Callable[[object], Any]
+    help: str
+    flag: str | None = None
+    """Its flag; the environment name is made from it."""
+
+    @property
+    def variable(self) -> str | None:
+        return (
+            None
+            if self.flag is None
+            else "CHATCORE_" + self.flag.strip("-").replace("-", "_").upper()
+        )
+
+
+ROWS = (
+    Row(
+        "server.host",
+        "host",
+        "127.0.0.1",
+        _text,
+        "address to listen on; 0.0.0.0 opens it to the network",
+        "--host",
+    ),
+    Row(
+        "server.port",
+        "port",
+        59000,
+        _whole(0, MOST_PORT),
+        "port to listen on; 0 takes a free one",
+        "--port",
+    ),
+    Row(
+        "server.listen",
+        "listen",
+        (),
+        _addresses,
+        "one more HOST:PORT to listen on; may be repeated",
+        "--listen",
+    ),
+    Row(
+        "server.data",
+        "data",
+        None,
+        _text,
+        "folder for what is kept (not yet: this version keeps all in memory)",
+        "--data",
+    ),
+    Row(
+        "server.ephemeral",
+        "ephemeral",
+        False,
+        _flag,
+        "keep everything in memory only",
+        "--ephemeral",
+    ),
+    Row(
+        "server.log_level",
+        "log_level",
+        "info",
+        _one_of(*LEVELS),
+        f"how much to log: {', '.join(LEVELS)}",
+        "--log-level",
+    ),
+    Row("flood.enabled", "flood_enabled", True, _flag, "hold back who says too much at once"),
+    Row(
+        "flood.burst",
+        "flood_burst",
+        20,
+        _whole(1),
+        "lines that go through at once: a pasted paragraph",
+    ),
+    Row(
+        "flood.per_second",
+        "flood_per_second",
+        5.0,
+        _positive,
+        "lines a second after that: more than anybody reads",
+    ),
+    Row(
+        "limits.connections_per_address",
+        "connections_per_address",
+        32,
+        _whole(0),
+        "connections one address may have, loopback exempt; 0 for any number",
+    ),
+    Row(
+        "presence.grace_s",
+        "grace_s",
+        15.0,
+        _seconds,
+        "seconds for which the alias of a lost connection is held",
+    ),
+    Row(
+        "storage.durability",
+        "durability",
+        "full",
+        _one_of("full", "fast"),
+        "full: survives a power cut; fast: survives a crash (no effect in memory)",
+    ),
+    Row(
+        "history.keep_days",
+        "keep_days",
+        0,
+        _whole(0),
+        "days for which history is kept; 0 for ever (no effect in memory)",
+    ),
+    Row(
+        "history.keep_records",
+        "keep_records",
+        0,
+        _whole(0),
+        "records that are kept; 0 for all (no effect in memory)",
+    ),
+    Row("history.on_join", "history_on_join", 20, _whole(0, 500), "lines shown to those who join"),
+)
+
+BY_KEY = {row.key: row for row in ROWS}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """argparse exits with 2; usage errors of this program are 64."""
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+
+def parser(prog: str = "server_1.py") -> argparse.ArgumentParser:
+    """The command line of the server."""
+    made = _Parser(
+        prog=prog,
+        description="A chat room of one's own: join with the bundled clients, nc or telnet.",
+        epilog="Every flag can also be given in the environment as CHATCORE_… (CHATCORE_PORT=59000), and every "
+        "setting in the file of --config. Flags win over the environment, and that over the file.",
+        allow_abbrev=False,
+    )
+    for row in ROWS:
+        if row.flag is None:
+            continue
+        options: dict[str, Any] = {"dest": row.key, "default": None, "help": row.help}
+        if row.check is _flag:
+            options["action"] = "store_true"
+        elif row.check is _addresses:
+            options |= {"action": "append", "metavar": "HOST:PORT"}
+        else:
+            options["metavar"] = row.flag.strip("-").upper().replace("-", "_")
+        made.add_argument(row.flag, **options)
+    made.add_argument("--config", metavar="FILE", help="a TOML file with settings")
+    made.add_argument(
+        "--check-config",
+        action="store_true",
+        help="print every setting and where it comes from, and leave",
+    )
+    made.add_argument("--version", action="version", version=f"chatcore {__version__}")
+    return made
+
+
+def load(
+    arguments: argparse.Namespace, environment: Mapping[str, str]
+) -> tuple[Settings, dict[str, str]]:
+    """The settings, and for each key where its value comes from. Raises ConfigError with every mistake."""
+    mistakes: list[str] = []
+    path = arguments.config or environment.get("CHATCORE_CONFIG")
+    in_file = _read(path, mistakes) if path else {}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for row in ROWS:
+        value, origin = _found(row, arguments, environment, in_file, str(path))
+        try:
+            values[row.field] = row.check(value) if value is not row.default else value
+        except _Wrong as wrong:
+            mistakes.append(f"{origin}: {row.key} must be {wrong}, not {value!r}")
+            values[row.field] = row.default
+        origins[row.key] = origin
+    if values["data"] is not None:
+        mistakes.append(
+            f"{origins['server.data']}: this version keeps everything in memory and has no data folder yet; "
+            "leave it out, or say --ephemeral"
+        )
+    if mistakes:
+        raise ConfigError(mistakes)
+    return Settings(**values), origins
+
+
+def _found(
+    row: Row,
+    arguments: argparse.Namespace,
+    environment: Mapping[str, str],
+    in_file: Mapping[str, Any],
+    path: str,
+) -> tuple[Any, str]:
+    given = getattr(arguments, row.key, None)
+    if given not in (None, False):
+        return given, str(row.flag)
+    if row.variable is not None and row.variable in environment:
+        return environment[row.variable], row.variable
+    if row.key in in_file:
+        return in_file[row.key], path
+    return row.default, "default"
+
+
+def _read(path: str, mistakes: list[str]) -> dict[str, Any]:
+    """The file's settings by dotted key; what it should not hold goes to the mistakes."""
+    import tomllib
+
+    try:
+        content = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        mistakes.append(f"{path}: cannot be read: {error.strerror}")
+        return {}
+    except ValueError as error:
+        mistakes.append(f"{path}: is not valid TOML: {error}")
+        return {}
+    found: dict[str, Any] = {}
+    for section, entries in content.items():
+        pairs = entries.items() if isinstance(entries, dict) else [(None, entries)]
+        for name, value in pairs:
+            key = section if name is None else f"{section}.{name}"
+            if key in BY_KEY:
+                found[key] = value
+            else:
+                near = get_close_matches(key, BY_KEY, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                mistakes.append(f"{path}: there is no setting {key}{hint}")
+    return found
+
+
+def load_or_explain(argv: Sequence[str], environment: Mapping[str, str]) -> Settings | int:
+    """The settings to run with, or the exit code when there is nothing to run. Explains itself on the terminal."""
+    arguments = parser().parse_args(argv)
+    try:
+        settings, origins = load(arguments, environment)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            sys.stderr.write(f"chatcore: {mistake}\n")
+        return EXIT_CONFIG
+    if not arguments.check_config:
+        return settings
+    for row in ROWS:
+        value = getattr(settings, row.field)
+        sys.stdout.write(f"{row.key} = {value!r}  ({origins[row.key]})\n")
+    return 0

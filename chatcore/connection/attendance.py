@@ -1,0 +1,193 @@
+"""Attendance: which connections belong to which session, what they follow, and what time does to those who are lost.
+
+It follows the records as they are made: a join subscribes the session's readers, a leave ends that, a close ends
+their connections. Invariant: what a reader follows is a function of the log. Timers (grace, gathering) end here
+as commands to the hub.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from chatcore.hub.command import Gather, Quit
+from chatcore.hub.decision import BIG_ROOM
+from chatcore.hub.reply import Presence
+from chatcore.log.record import Closed, Direct, Joined, Left, Renamed, Said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chatcore.connection.connection import Connection
+    from chatcore.connection.delivery import Delivery
+    from chatcore.hub.hub import Hub
+    from chatcore.hub.reply import Reply
+    from chatcore.hub.session import Session
+    from chatcore.log.record import Record
+    from chatcore.log.stream import Stream
+    from chatcore.reactor.loop import Reactor
+    from chatcore.reactor.timers import Timer
+
+GATHER_S = 0.25
+"""Joins and leaves of a big room are told this much later, in one notice; nobody feels a quarter of a second."""
+
+log = logging.getLogger("chatcore.room")
+
+
+class Attendance:
+    """See the module. `tell` sends one connection a reply that tells nothing of the log."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        delivery: Delivery,
+        reactor: Reactor,
+        tell: Callable[[Connection, Reply], None],
+    ) -> None:
+        self._hub = hub
+        self._world = hub.world
+        self._delivery = delivery
+        self._reactor = reactor
+        self._tell = tell
+        self._here: dict[str, tuple[Connection, ...]] = {}
+        """The connections of each session that has any."""
+        self._lapses: dict[str, Timer] = {}
+        """The end of the grace of each session that is in it."""
+        self._gathering: set[str] = set()
+        """Big rooms whose comings and goings are to be told shortly."""
+
+    def enter(self, connection: Connection, session: Session, position: int) -> None:
+        """The connection is one of the session's from now on, and reads what comes after `position`."""
+        connection.session = session
+        reader, streams = connection.reader, self._world.log
+        reader.position = position
+        for room, joined in zip(session.rooms, session.joined, strict=True):
+            reader.follow(streams.stream(room), joined - 1)
+        if session.sid in streams.streams:
+            reader.follow(streams.streams[session.sid], 0)
+        self._here[session.sid] = (*self._here.get(session.sid, ()), connection)
+        lapse = self._lapses.pop(session.sid, None)
+        if lapse is not None:
+            lapse.cancel()
+        if self._world.presence.back(session.sid):
+            self.announce(session)
+            log.info("%s is back from %s", session.alias, connection.address)
+        else:
+            log.info("%s connected from %s", session.alias, connection.address)
+
+    def drop(self, connection: Connection, reason: str) -> None:
+        """The connection is gone. Without another one, the session leaves at once, or is given its grace."""
+        session = connection.session
+        if session is None:
+            return
+        connection.session = None
+        others = tuple(each for each in self._here.get(session.sid, ()) if each is not connection)
+        if others:
+            self._here[session.sid] = others
+            return
+        self._here.pop(session.sid, None)
+        if session.token_hash is None:
+            self.follow(self._hub.execute(session, Quit("", "lost")).records)
+            return
+        presence = self._world.presence
+        presence.lost(session.sid, self._reactor.now)
+        self._lapses[session.sid] = self._reactor.call_later(
+            presence.grace_s, lambda: self._lapse(session)
+        )
+        log.info(
+            "%s lost the connection (%s); may return within %g s",
+            session.alias,
+            reason,
+            presence.grace_s,
+        )
+        self.announce(session)
+
+    def _lapse(self, session: Session) -> None:
+        del self._lapses[session.sid]
+        self.follow(self._hub.lapse(session).records)
+
+    def announce(self, session: Session) -> None:
+        """Tell those who share a room with it how it is now. Big rooms are not told: `who` answers those who ask."""
+        reply = Presence(self._world.presence.person(session))
+        told = {session.sid}
+        for name in session.rooms:
+            room = self._world.state.named.get(name)
+            if room is None or len(room.members) > BIG_ROOM:
+                continue
+            for sid in room.members.keys() - told:
+                for connection in self._here.get(sid, ()):
+                    self._tell(connection, reply)
+            told |= room.members.keys()
+
+    def follow(self, records: Iterable[Record]) -> None:
+        """Let everybody follow what the records say they follow."""
+        for record in records:
+            match record:
+                case Said():
+                    pass
+                case Joined():
+                    self._joined(record)
+                case Left():
+                    self._left(record)
+                case Direct():
+                    for sid in {record.sid, record.to_sid}:
+                        self._follow_private(sid, record.seq)
+                case Closed():
+                    self._closed(record)
+                case Renamed():
+                    if (
+                        not record.room
+                        or record.room == self._world.state.sessions[record.sid].rooms[0]
+                    ):
+                        log.info("%s is now known as %s", record.alias, record.to)
+                case _:
+                    pass
+
+    def _joined(self, record: Joined) -> None:
+        stream = self._world.log.stream(record.room)
+        for connection in self._here.get(record.sid, ()):
+            self._delivery.detach(connection)
+            connection.reader.follow(stream, record.seq - 1)
+        if record.quiet:
+            self._gather_soon(record.room)
+
+    def _left(self, record: Left) -> None:
+        stream = self._world.log.stream(record.room)
+        for connection in self._here.get(record.sid, ()):
+            self._delivery.detach(connection)
+            # A plain reader moves: its own leave line would only puzzle it.
+            sees_it = connection.dialect is not None and connection.dialect.returns
+            connection.reader.leave(stream, record.seq if sees_it else record.seq - 1)
+        if record.room not in self._world.state.named:
+            self._world.log.drop_stream(record.room)
+        elif record.quiet:
+            self._gather_soon(record.room)
+
+    def _gather_soon(self, room: str) -> None:
+        if room not in self._gathering:
+            self._gathering.add(room)
+            self._reactor.call_later(GATHER_S, lambda: self._gather(room))
+
+    def _gather(self, room: str) -> None:
+        self._gathering.discard(room)
+        self._hub.gather(Gather(room))
+
+    def _follow_private(self, sid: str, seq: int) -> None:
+        stream: Stream = self._world.log.stream(sid)
+        for connection in self._here.get(sid, ()):
+            if all(each.stream is not stream for each in connection.reader.subscriptions):
+                self._delivery.detach(connection)
+                connection.reader.follow(stream, seq - 1)
+
+    def _closed(self, record: Closed) -> None:
+        for connection in self._here.pop(record.sid, ()):
+            log.info(
+                "%s left (%s)",
+                "A session" if connection.session is None else connection.session.alias,
+                connection.address,
+            )
+            connection.session = None
+            connection.finishing = True
+            self._delivery.detach(connection)
+        if not record.lapsed:
+            self._world.log.drop_stream(record.sid)

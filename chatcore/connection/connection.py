@@ -1,0 +1,184 @@
+"""A connection: one socket, in and out. It moves bytes and knows when; what they mean is the exchange's business.
+
+Invariants: one file descriptor, closed exactly once, at the end of a tick; reading can be paused; writing never
+waits. A peer's fault ends this connection and no other.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from chatcore.dialects.dialect import Dialect
+    from chatcore.hub.flood import Allowance
+    from chatcore.hub.session import Session
+    from chatcore.log.reader import Reader
+    from chatcore.reactor.loop import Reactor
+    from chatcore.reactor.timers import Timer
+
+READ_BYTES = 64 * 1024
+"""Read from one socket in one turn: redis' measure for letting the others have their turn too."""
+
+log = logging.getLogger("chatcore.connection")
+
+
+class Pause(enum.IntFlag):
+    """Why a connection is not read; TCP then holds back the sender."""
+
+    NONE = 0
+    FLOOD = 1
+    """It said more than its allowance; the rest waits undecided."""
+    REPLIES = 2
+    """It asks faster than it reads the answers."""
+
+
+class Service(Protocol):
+    """Where a connection's bytes go."""
+
+    def received(self, connection: Connection, data: bytes) -> None: ...
+    def ended(self, connection: Connection) -> None: ...
+    def lost(self, connection: Connection, reason: str) -> None: ...
+    def writable(self, connection: Connection) -> None: ...
+
+
+class Connection:
+    """See the module. The fields below the first group belong to the exchange and to delivery."""
+
+    __slots__ = (
+        "_draining",
+        "_reactor",
+        "_service",
+        "_sock",
+        "allowance",
+        "closing",
+        "dialect",
+        "fd",
+        "finishing",
+        "first",
+        "input_ended",
+        "live_in",
+        "pauses",
+        "peer",
+        "pending",
+        "reader",
+        "send",
+        "session",
+        "timer",
+        "writing",
+    )
+
+    def __init__(
+        self, sock: socket.socket, peer: tuple[str, int], reactor: Reactor, service: Service
+    ) -> None:
+        self._sock = sock
+        self._reactor = reactor
+        self._service = service
+        self._draining = False
+        self.fd = sock.fileno()
+        self.peer = peer
+        self.send: Callable[[bytes | memoryview], int] = sock.send
+        self.closing = False
+        """Marked to be closed at the end of this tick."""
+        self.input_ended = False
+        self.pauses = Pause.NONE
+
+        # The exchange's:
+        self.first: bytes | None = b""
+        """What came before the dialect was known."""
+        self.dialect: Dialect | None = None
+        self.session: Session | None = None
+        self.allowance: Allowance | None = None
+        self.timer: Timer | None = None
+        """The one thing it waits for: to be greeted, to have joined, to be allowed to speak again."""
+
+        # Delivery's:
+        self.reader: Reader
+        """There from the moment the dialect is known."""
+        self.pending: bytes | memoryview = b""
+        """What the socket did not take yet."""
+        self.writing = False
+        """The socket is full; the reactor will say when it is not."""
+        self.live_in: tuple[str, ...] | None = None
+        """The streams whose news are pushed to it; None while it is behind, or has replies due."""
+        self.finishing = False
+        """To be closed when everything due has been sent."""
+
+        reactor.watch(self.fd, self, read=True, write=False)
+
+    @property
+    def address(self) -> str:
+        """`127.0.0.1:51234`, for the log."""
+        host, port = self.peer
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def on_readable(self) -> None:
+        try:
+            data = self._sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._service.lost(self, error.strerror or "connection error")
+            return
+        if not data:
+            self._end()
+        elif not self._draining:
+            self._service.received(self, data)
+
+    def on_writable(self) -> None:
+        self._service.writable(self)
+
+    def on_fault(self, fault: Exception) -> None:
+        """A bug met this connection; it alone pays for it."""
+        self._service.lost(self, f"internal error: {type(fault).__name__}")
+
+    def _end(self) -> None:
+        self.input_ended = True
+        self.interest()
+        if self._draining:
+            self._service.lost(self, "done")
+        else:
+            self._service.ended(self)
+
+    def interest(self) -> None:
+        """Tell the reactor what this connection waits for, after one of its reasons changed."""
+        if not self.closing:
+            read = not (self.input_ended or self.pauses)
+            self._reactor.watch(self.fd, self, read=read, write=self.writing)
+
+    def pause(self, reason: Pause) -> None:
+        self.pauses |= reason
+        self.interest()
+
+    def resume(self, reason: Pause) -> None:
+        self.pauses &= ~reason
+        self.interest()
+
+    def say_goodbye(self) -> bool:
+        """Everything due has been sent: end our side. True when the peer has ended its side too.
+
+        Closing while unread bytes wait would reset the connection, and the reset can overtake our last words; so
+        what still comes is read and thrown away until the peer has ended or a timer has had enough.
+        """
+        if self.input_ended:
+            return True
+        self._draining = True
+        self.pauses = Pause.NONE
+        self.interest()
+        try:
+            self._sock.shutdown(1)  # SHUT_WR
+        except OSError:
+            return True
+        return False
+
+    def close(self) -> None:
+        """Let go of the descriptor; called once, by the exchange, at the end of a tick."""
+        self._reactor.forget(self.fd)
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self._sock.close()

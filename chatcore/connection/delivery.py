@@ -1,0 +1,206 @@
+"""Delivery: what has become durable goes to everyone who reads it, with one `send` a reader and tick.
+
+Theory of operation. A reader is *live* when it has been sent everything up to `delivered_seq`, has no reply due,
+and its socket took all of it. Live readers have no cursor of their own: theirs is `delivered_seq`. A tick's news
+of a room is rendered once a wire form, and `push` gives every live reader of the room the same bytes: no work and
+no memory for a message and a reader, only one system call for a reader.
+
+Everyone else has a cursor (`Reader.position`) and is *pumped*: `Reader.pull` merges its streams and replies page
+by page. A reader stops being live when its socket takes less than all, when a reply is due, when it joins or
+leaves a room, or when two of its streams have news in one tick (they must be merged); it is live again as soon as
+it has caught up. So `pull` defines delivery, `push` is its short cut, and a property test holds them equal.
+
+This is the one place that is allowed to look clever: the loop in `_push` is where the server spends its time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from chatcore.log.record import Said, streams_of
+from chatcore.log.stream import PAGE_BYTES, pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chatcore.connection.connection import Connection
+    from chatcore.log.log import Log
+    from chatcore.log.reader import Form
+    from chatcore.log.record import Record
+
+    Send: TypeAlias = Callable[[bytes | memoryview], int]
+    Live: TypeAlias = dict[Connection, Send]
+    Table: TypeAlias = dict[str, dict[Form, Live]]
+
+PAGES_A_TURN = 4
+"""Pages sent to one reader that catches up before the others have their turn; its socket holds about two."""
+
+
+class Delivery:
+    """See the module. `on_lost` and `on_done` tell of connections that broke, and of those that have finished."""
+
+    def __init__(
+        self,
+        log: Log,
+        on_lost: Callable[[Connection, str], None],
+        on_done: Callable[[Connection], None],
+    ) -> None:
+        self._log = log
+        self._on_lost = on_lost
+        self._on_done = on_done
+        self.delivered_seq = log.durable_seq
+        self._single: Table = {}
+        """Live readers that follow one stream, by stream and form: the dicts that `_push` runs over."""
+        self._several: Table = {}
+        """Live readers that follow more; each stands under all of its streams."""
+        self._due: dict[Connection, None] = {}
+        """Readers to pump at the end of this tick."""
+        self._waiting: dict[Connection, None] = {}
+        """Readers with a reply that waits for the disk."""
+
+    # Who is live
+
+    def detach(self, connection: Connection) -> None:
+        """Give the reader a cursor of its own, and have it pumped at the end of the tick."""
+        streams = connection.live_in
+        if streams is not None:
+            table = self._single if len(streams) == 1 else self._several
+            form = connection.reader.form
+            for name in streams:
+                readers = table[name][form]
+                del readers[connection]
+                if not readers:
+                    del table[name][form]
+                    if not table[name]:
+                        del table[name]
+            connection.live_in = None
+            connection.reader.position = self.delivered_seq
+        if not connection.writing:
+            self._due[connection] = None
+
+    def _attach(self, connection: Connection) -> None:
+        """It has caught up: from now on news are pushed to it."""
+        reader = connection.reader
+        streams = tuple(each.stream.name for each in reader.subscriptions)
+        table = self._single if len(streams) == 1 else self._several
+        for name in streams:
+            table.setdefault(name, {}).setdefault(reader.form, {})[connection] = connection.send
+        connection.live_in = streams
+
+    def forget(self, connection: Connection) -> None:
+        """It is being closed."""
+        self.detach(connection)
+        self._due.pop(connection, None)
+        self._waiting.pop(connection, None)
+
+    # The tick
+
+    def deliver(self, fresh: list[Record]) -> None:
+        """Send what has just become durable, and whatever else is due."""
+        if fresh:
+            news: dict[str, list[Record]] = {}
+            for record in fresh:
+                for name in (record.room,) if type(record) is Said else streams_of(record):
+                    news.setdefault(name, []).append(record)
+            if len(news) > 1:
+                self._detach_mergers(news)
+            durable = self._log.durable_seq
+            for name, records in news.items():
+                for table in (self._single, self._several):
+                    for form, readers in list(table.get(name, {}).items()):
+                        self._push(form, readers, records, durable)
+            self.delivered_seq = durable
+            self._due |= self._waiting
+            self._waiting.clear()
+        if self._due:
+            due, self._due = self._due, {}
+            for connection in due:
+                if not (connection.writing or connection.closing):
+                    self._pump(connection)
+
+    def has_due(self) -> bool:
+        """A reader catches up and could go on at once."""
+        return bool(self._due)
+
+    def _detach_mergers(self, news: dict[str, list[Record]]) -> None:
+        """Readers with news in more than one stream get them merged by `seq`, which only `pull` does."""
+        seen: set[Connection] = set()
+        mergers: set[Connection] = set()
+        for name in news:
+            for readers in self._several.get(name, {}).values():
+                mergers |= seen & readers.keys()
+                seen |= readers.keys()
+        for connection in mergers:
+            self.detach(connection)
+
+    def _push(self, form: Form, readers: Live, records: list[Record], durable: int) -> None:
+        """The same bytes to every live reader of a stream. Whoever does not take all of them is live no more."""
+        for data, position in _pages(form, records, durable):
+            size = len(data)
+            short: list[tuple[Connection, int]] = []
+            for connection, send in readers.items():
+                try:
+                    sent = send(data)
+                except BlockingIOError:
+                    short.append((connection, 0))
+                except OSError as error:
+                    self._on_lost(connection, error.strerror or "connection error")
+                    short.append((connection, size))
+                else:
+                    if sent != size:
+                        short.append((connection, sent))
+            for connection, sent in short:
+                self.detach(connection)
+                connection.reader.position = position
+                self._hold(connection, memoryview(data)[sent:])
+
+    def _hold(self, connection: Connection, rest: memoryview | bytes) -> None:
+        """The socket is full: keep what it did not take, and wait until it takes more."""
+        connection.pending = rest
+        if rest and not connection.closing:
+            connection.writing = True
+            self._due.pop(connection, None)
+            connection.interest()
+
+    def writable(self, connection: Connection) -> None:
+        """A full socket takes bytes again."""
+        connection.writing = False
+        connection.interest()
+        self._pump(connection)
+
+    def _pump(self, connection: Connection) -> None:
+        """Send what is due to a reader with a cursor of its own, until it has caught up or its socket is full."""
+        reader = connection.reader
+        for _ in range(PAGES_A_TURN):
+            data = connection.pending or reader.pull(self._log.durable_seq)
+            if not data:
+                self._caught_up(connection)
+                return
+            try:
+                sent = connection.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                self._on_lost(connection, error.strerror or "connection error")
+                return
+            if sent != len(data):
+                self._hold(connection, memoryview(data)[sent:])
+                return
+            connection.pending = b""
+        self._due[connection] = None
+
+    def _caught_up(self, connection: Connection) -> None:
+        if connection.reader.queued_bytes:
+            self._waiting[connection] = None
+        elif connection.finishing:
+            self._on_done(connection)
+        else:
+            self._attach(connection)
+
+
+def _pages(form: Form, records: list[Record], until: int) -> Iterable[tuple[bytes, int]]:
+    """A tick's news nearly always fit one page."""
+    data = b"".join(map(form.record, records))
+    if len(data) > PAGE_BYTES:
+        return pages(records, form.record, until)
+    return ((data, until),) if data else ()

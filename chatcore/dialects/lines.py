@@ -1,0 +1,119 @@
+"""Framing by `\\n`: bytes in any split to blocks of whole lines, with a bound on a line.
+
+Invariants: work is linear in the bytes fed and memory at most one read plus one unfinished line, whatever comes;
+a line that is too long is reported once, in its place, and skipped up to its end. Lines are told apart by `\\n`
+alone: `splitlines` would also split at form feeds and seven other characters.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import Final
+
+
+class Overlong(enum.Enum):
+    LINE = "a line beyond the limit"
+
+
+OVERLONG: Final = Overlong.LINE
+
+
+class Lines:
+    __slots__ = ("_blocks", "_limit", "_partial", "_skipping")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        """Bytes of a line without its line end (`\\n` or `\\r\\n`)."""
+        # Each made when first needed: an idle connection has neither.
+        self._blocks: deque[bytes | Overlong] | None = None
+        self._partial: bytearray | None = None
+        self._skipping = False
+
+    def feed(self, data: bytes) -> None:
+        if (
+            data.endswith(b"\n")
+            and len(data) <= self._limit
+            and self._partial is None
+            and not self._skipping
+        ):
+            # The hot path: whole lines, and none of them can be too long.
+            self._push(data[:-1])
+            return
+        if self._skipping:
+            end = data.find(b"\n")
+            if end < 0:
+                return
+            self._skipping = False
+            data = data[end + 1 :]
+        if self._partial is not None:
+            end = data.find(b"\n")
+            if end < 0:
+                self._partial += data
+                self._bound_partial()
+                return
+            self._partial += data[: end + 1]
+            first, self._partial = bytes(self._partial), None
+            self._add(first[:-1])
+            data = data[end + 1 :]
+        end = data.rfind(b"\n")
+        if end >= 0:
+            self._add(data[:end])
+            data = data[end + 1 :]
+        if data:
+            self._partial = bytearray(data)
+            self._bound_partial()
+
+    def _bound_partial(self) -> None:
+        """An unfinished line may be one byte over: its `\\r`."""
+        if self._partial is not None and len(self._partial) > self._limit + 1:
+            self._partial = None
+            self._skipping = True
+            self._push(OVERLONG)
+
+    def _add(self, block: bytes) -> None:
+        """Take whole lines; `block` lacks the last `\\n`."""
+        if len(block) <= self._limit:
+            self._push(block)
+            return
+        lines = block.split(b"\n")
+        if max(map(len, lines)) <= self._limit:
+            self._push(block)
+            return
+        for line in lines:
+            too_long = len(line) - line.endswith(b"\r") > self._limit
+            self._push(OVERLONG if too_long else line)
+
+    def _push(self, block: bytes | Overlong) -> None:
+        if self._blocks is None:
+            self._blocks = deque()
+        self._blocks.append(block)
+
+    def take(self, most: int) -> bytes | Overlong | None:
+        """A block of 1 to `most` whole lines without its last `\\n`; `OVERLONG` in a line's place; None for nothing."""
+        if not self._blocks:
+            return None
+        block = self._blocks.popleft()
+        if isinstance(block, bytes):
+            end = _end_of_lines(block, most)
+            if end >= 0:
+                self._blocks.appendleft(block[end + 1 :])
+                return block[:end]
+        if not self._blocks:
+            self._blocks = None
+        return block
+
+    @property
+    def unfinished(self) -> bool:
+        """There is the beginning of a line."""
+        return self._partial is not None or self._skipping
+
+
+def _end_of_lines(block: bytes, lines: int) -> int:
+    """Where the first `lines` lines end, or -1 if the block has no more than that."""
+    if block.count(b"\n") < lines:
+        return -1
+    end = -1
+    for _ in range(lines):
+        end = block.index(b"\n", end + 1)
+    return end

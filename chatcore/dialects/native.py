@@ -1,0 +1,261 @@
+"""The native dialect, from the wire: JSON lines of the bundled clients, the page and bots. See docs/PROTOCOL.md.
+
+Every field is checked against the table of commands before anything inside sees it: types, sizes, lone
+surrogates. Whatever comes gives a command or a `Mistake`; nothing here raises. Consecutive `say`s to one room
+become one run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from chatcore.dialects.dialect import Event, Hangup
+from chatcore.dialects.lines import OVERLONG, Lines
+from chatcore.dialects.native_form import NativeForm, native_reply
+from chatcore.dialects.wording import LINE_BYTES, TEXT_LINES, too_long
+from chatcore.hub.command import Hello, Mistake, Say
+from chatcore.hub.reply import Refusal, Refused, Reply, Welcome
+from chatcore.hub.text import replace_surrogates
+from chatcore.hub.verbs import NATIVE
+from chatcore.hub.verbs.info import unknown_command
+from chatcore.hub.verbs.table import Kind
+
+if TYPE_CHECKING:
+    from chatcore.hub.verbs.table import Param
+    from chatcore.log.reader import Form
+
+NATIVE_LINE_BYTES = 32 * 1024
+"""Bytes of the longest message: a text of 4,096 bytes, every one written as `\\u001b`, and the other fields."""
+
+NAME_BYTES = 512
+"""Bytes of a name, token or tag looked at: far beyond any that is allowed, so that the refusal can be exact."""
+
+TRIES = 64
+"""Messages before the first accepted hello."""
+
+VERSION = 1
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_TAG_CHARACTERS = 64
+_LARGEST = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8259 6)."""
+
+
+class _Bad(Exception):
+    """A field is wrong; never leaves this module."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+
+
+class Native:
+    __slots__ = ("_joined", "_lines", "_todo", "_tries")
+
+    name: ClassVar[str] = "native"
+    form: ClassVar[Form] = NativeForm()
+    returns: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._lines = Lines(NATIVE_LINE_BYTES)
+        self._joined = False
+        self._tries = 0
+        self._todo: deque[Event] | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        self._lines.feed(data)
+        return b""
+
+    def next(self, most: int) -> Event | None:
+        while not self._todo:
+            block = self._lines.take(most if self._joined else 1)
+            if block is None:
+                return None
+            if block is OVERLONG:
+                return Mistake(too_long("Your message", f"{NATIVE_LINE_BYTES // 1024} KiB"))
+            self._todo = self._events(block)
+        return self._todo.popleft()
+
+    def _events(self, block: bytes) -> deque[Event]:
+        events: deque[Event] = deque()
+        for line in block.split(b"\n"):
+            if not line.strip(b" \t\r"):
+                continue
+            event = self._event(line)
+            last = events[-1] if events else None
+            if type(event) is Say and type(last) is Say and _one_run(last, event):
+                events[-1] = last._replace(
+                    text=f"{last.text}\n{event.text}",
+                    lines=last.lines + 1,
+                    ids=last.ids + event.ids,
+                )
+            else:
+                events.append(event)
+        return events
+
+    def _event(self, line: bytes) -> Event:
+        if not self._joined:
+            self._tries += 1
+            if self._tries > TRIES:
+                refusal = Refusal("hello_first", "Too many messages before a hello. Connect again.")
+                return Hangup("no hello", native_reply(Refused(refusal)))
+        try:
+            message = json.loads(line.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            # Malformed, an integer of thousands of digits, or nested too deep.
+            return Mistake(
+                Refusal("bad_json", "That line is not a JSON object. Send one object a line.")
+            )
+        if not isinstance(message, dict):
+            return Mistake(Refusal("bad_json", "A message is a JSON object: {...}."))
+        tag, line_id = _tag(message), _id_or_none(message.get("id"))
+        try:
+            return self._command(message, tag)
+        except _Bad as bad:
+            return Mistake(bad.refusal, line_id, tag)
+
+    def _command(self, message: dict[str, Any], tag: str | int | None) -> Event:
+        kind = message.get("t")
+        if not isinstance(kind, str):
+            raise _bad("t", "the kind of message, a string")
+        if kind == "hello":
+            if self._joined:
+                raise _Bad(Refusal("already_joined", "You have joined already."))
+            return _hello(message, tag)
+        if not self._joined:
+            raise _Bad(Refusal("hello_first", 'Say hello first: {"t":"hello","v":1,"alias":…}.'))
+        verb = NATIVE.get(kind)
+        if verb is None:
+            raise _Bad(unknown_command(replace_surrogates(kind[:NAME_BYTES]), [*NATIVE], ""))
+        given = {param.name: _value(message, param) for param in verb.params}
+        command = verb.build(**{name: value for name, value in given.items() if value is not None})
+        return command if tag is None else command._replace(re=tag)
+
+    def rest(self) -> bytes:
+        return b""
+
+    def reply(self, reply: Reply) -> bytes:
+        if type(reply) is Welcome:
+            self._joined = True
+        return native_reply(reply)
+
+
+def _one_run(last: Say, say: Say) -> bool:
+    """They can be one run: the same room and kind, nobody waits for a tagged answer, and lines are lines."""
+    return (
+        last.room == say.room
+        and last.me is say.me
+        and last.re is None
+        and say.re is None
+        and "\n" not in say.text
+        and (last.lines > 1 or "\n" not in last.text)
+    )
+
+
+def _hello(message: dict[str, Any], tag: str | int | None) -> Hello:
+    if message.get("v") != VERSION or isinstance(message.get("v"), bool):
+        raise _Bad(
+            Refusal("bad_version", f'This server speaks version {VERSION}: send "v":{VERSION}.')
+        )
+    rooms = message.get("rooms")
+    if rooms is not None and not (
+        isinstance(rooms, list) and all(isinstance(r, str) for r in rooms)
+    ):
+        raise _bad("rooms", "a list of room names")
+    return Hello(
+        _string(message, "alias", NAME_BYTES) or "",
+        tuple(replace_surrogates(room[:NAME_BYTES]) for room in rooms or ()),
+        _string(message, "token", NAME_BYTES),
+        _string(message, "log", NAME_BYTES),
+        _whole_number(message, "after"),
+        tag,
+    )
+
+
+def _value(message: dict[str, Any], param: Param) -> Any:
+    """The parameter's value, None if it is absent and may be."""
+    if message.get(param.name) is None:
+        if param.required:
+            raise _bad(param.name, "is missing")
+        return None
+    match param.kind:
+        case Kind.NAME:
+            return _string(message, param.name, NAME_BYTES)
+        case Kind.WORDS:
+            return _words(message, param)
+        case Kind.NUMBER:
+            return _whole_number(message, param.name)
+        case Kind.TIME:
+            return _time(message, param.name)
+        case Kind.ID:
+            line_id = _id_or_none(message[param.name])
+            if line_id is None:
+                raise _bad(param.name, "1 to 64 of A-Z a-z 0-9 - _")
+            return line_id
+
+
+def _words(message: dict[str, Any], param: Param) -> str:
+    text = replace_surrogates(_typed(message, param.name, str, "a string"))
+    # A character is 1 to 4 bytes, so most texts need no encoding to be measured.
+    if len(text) * 4 > LINE_BYTES and len(text.encode()) > LINE_BYTES:
+        raise _Bad(too_long(f"Your {param.name}", f"{LINE_BYTES:,} bytes"))
+    if text.count("\n") >= TEXT_LINES:
+        raise _Bad(too_long(f"Your {param.name}", f"{TEXT_LINES} lines"))
+    if param.required and not text:
+        raise _bad(param.name, "is empty")
+    return text
+
+
+def _typed(message: dict[str, Any], name: str, kind: type, what: str) -> Any:
+    value = message[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise _bad(name, what)
+    return value
+
+
+def _string(message: dict[str, Any], name: str, most: int) -> str | None:
+    if message.get(name) is None:
+        return None
+    return replace_surrogates(_typed(message, name, str, "a string")[:most])
+
+
+def _whole_number(message: dict[str, Any], name: str) -> int | None:
+    if message.get(name) is None:
+        return None
+    number = _typed(message, name, int, "a whole number")
+    if not 0 <= number <= _LARGEST:
+        raise _bad(name, "a whole number from 0 to 2^53-1")
+    return int(number)
+
+
+def _time(message: dict[str, Any], name: str) -> int:
+    text = _typed(message, name, str, "an RFC 3339 time")
+    try:
+        then = datetime.fromisoformat(text)
+        if then.tzinfo is None:
+            raise _bad(name, "an RFC 3339 time with its offset, as 2026-11-20T14:02:11Z")
+        return max(0, int(then.timestamp() * 1000))
+    except (ValueError, OverflowError):
+        raise _bad(name, "an RFC 3339 time, as 2026-11-20T14:02:11Z") from None
+
+
+def _tag(message: dict[str, Any]) -> str | int | None:
+    """The tag that an answer repeats; one that is none of the allowed is ignored like an unknown field."""
+    tag = message.get("re")
+    if isinstance(tag, str) and len(tag) <= _TAG_CHARACTERS:
+        return replace_surrogates(tag)
+    if isinstance(tag, int) and not isinstance(tag, bool) and abs(tag) <= _LARGEST:
+        return tag
+    return None
+
+
+def _id_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and _ID.match(value) else None
+
+
+def _bad(field: str, what: str) -> _Bad:
+    words = f"{field} {what}." if what.startswith("is ") else f"{field} must be {what}."
+    return _Bad(Refusal("bad_field", words))

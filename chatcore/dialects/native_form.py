@@ -1,0 +1,245 @@
+"""The native dialect, to the wire: records and replies as JSON lines.
+
+Invariant: one object a line, valid UTF-8, and raw bytes that are safe on a terminal: every character that could
+move a cursor or reorder text is a `\\u` escape. What was typed arrives unchanged when it is decoded.
+
+Records are written by hand around C-encoded strings: they are what everybody reads, and `json.dumps` of a dict
+costs three times as much.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, assert_never
+
+from chatcore.hub.reply import (
+    Ack,
+    Bye,
+    Done,
+    Entered,
+    HelpPage,
+    HistoryPage,
+    People,
+    Pong,
+    Presence,
+    Refused,
+    Reply,
+    RoomList,
+    RoomView,
+    Welcome,
+)
+from chatcore.hub.text import UNSAFE
+from chatcore.log.record import (
+    Closed,
+    Crowd,
+    Direct,
+    Joined,
+    Left,
+    Opened,
+    Record,
+    Renamed,
+    Said,
+    TopicSet,
+    texts_of,
+)
+
+if TYPE_CHECKING:
+    import re
+
+    from chatcore.hub.reply import Person
+
+PROTOCOL = 1
+
+
+class NativeForm:
+    """How native readers see records; see `chatcore.log.reader.Form`."""
+
+    @staticmethod
+    def record(record: Record) -> bytes:
+        return record_lines(record).encode()
+
+    @staticmethod
+    def gap(stream: str, missed: int, next_seq: int) -> bytes:
+        # A private stream is named by a sid, which is nobody's business.
+        room = stream if stream.startswith("#") else ""
+        return _line({"t": "gap", "room": room, "missed": missed, "next": next_seq})
+
+
+def quoted(text: str) -> str:
+    """A JSON string, with whatever is unsafe on a terminal as escapes."""
+    encoded = encode_basestring(text)
+    return encoded if encoded.isprintable() else UNSAFE.sub(_escape, encoded)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code <= 0xFFFF:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def rfc3339(time_ms: int) -> str:
+    then = datetime.fromtimestamp(time_ms // 1000, UTC)
+    return f"{then:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
+
+
+def record_lines(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of record
+    """The record's lines with their line ends; empty for what nobody is shown."""
+    match record:
+        case Said():
+            return _said(record)
+        case Direct():
+            line_id = f'"id":"{record.id}",' if record.id is not None else ""
+            return (
+                f'{_head("dm", record)},"from":{quoted(record.alias)},"to":{quoted(record.to_alias)},'
+                f'"sid":"{record.sid}",{line_id}"text":{quoted(record.text)}}}\n'
+            )
+        case Joined(quiet=False):
+            return f'{_in_room("join", record)},"alias":{quoted(record.alias)},"sid":"{record.sid}"}}\n'
+        case Left(quiet=False):
+            text = f',"text":{quoted(record.text)}' if record.text else ""
+            return (
+                f'{_in_room("leave", record)},"alias":{quoted(record.alias)},"sid":"{record.sid}",'
+                f'"why":"{record.why}"{text}}}\n'
+            )
+        case Renamed():
+            return (
+                f'{_in_room("nick", record)},"from":{quoted(record.alias)},"to":{quoted(record.to)},'
+                f'"sid":"{record.sid}"}}\n'
+            )
+        case TopicSet():
+            return (
+                f'{_in_room("topic", record)},"from":{quoted(record.alias)},"sid":"{record.sid}",'
+                f'"text":{quoted(record.text)}}}\n'
+            )
+        case Crowd():
+            joined = _crowd(record.joined, record.joined_count)
+            left = _crowd(record.left, record.left_count)
+            return f'{_in_room("crowd", record)},"joined":{joined},"left":{left}}}\n'
+        case Joined() | Left() | Opened() | Closed():
+            return ""
+        case _:
+            assert_never(record)
+
+
+def _said(record: Said) -> str:
+    kind = "me" if record.me else "say"
+    head = f'{{"t":"{kind}","seq":'
+    middle = (
+        f',"time":"{rfc3339(record.time_ms)}","room":{quoted(record.room)},'
+        f'"from":{quoted(record.alias)},"sid":"{record.sid}",'
+    )
+    seq = record.seq
+    if record.ids:
+        return "".join(
+            f'{head}{seq + k}{middle}"id":"{line_id}","text":{quoted(text)}}}\n'
+            for k, (line_id, text) in enumerate(zip(record.ids, texts_of(record), strict=True))
+        )
+    return "".join(
+        f'{head}{seq + k}{middle}"text":{quoted(text)}}}\n'
+        for k, text in enumerate(texts_of(record))
+    )
+
+
+def _head(kind: str, record: Record) -> str:
+    return f'{{"t":"{kind}","seq":{record.seq},"time":"{rfc3339(record.time_ms)}"'
+
+
+def _in_room(kind: str, record: Joined | Left | Renamed | TopicSet | Crowd) -> str:
+    return f'{_head(kind, record)},"room":{quoted(record.room)}'
+
+
+def _crowd(aliases: tuple[str, ...], count: int) -> str:
+    names = ",".join(map(quoted, aliases))
+    return f'{{"aliases":[{names}],"more":{count - len(aliases)}}}'
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    """One object as a line. ASCII only: everything else is escaped, so it needs no further care."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind of reply
+    match reply:
+        case HistoryPage():
+            return _history(reply)
+        case Welcome():
+            message = _welcome(reply)
+        case Entered():
+            message = {"t": "ok", **_view(reply.view)}
+        case Done():
+            message = {"t": "ok", **reply.fields}
+        case People():
+            message = {"t": "ok", "rooms": [_view(view) for view in reply.rooms]}
+        case RoomList():
+            rows = [{"room": name, "topic": topic, "people": n} for name, topic, n in reply.rooms]
+            message = {"t": "ok", "rooms": rows, "more": reply.more}
+        case HelpPage():
+            message = {"t": "ok", "commands": [row._asdict() for row in reply.rows]}
+        case Refused():
+            message = _refused(reply)
+        case Ack():
+            return _line({"t": "ack", "id": reply.id, "seq": reply.seq})
+        case Presence():
+            return _line({"t": "presence", **_person(reply.person)})
+        case Pong():
+            message = {"t": "pong"}
+        case Bye():
+            message = {"t": "bye", "reason": reply.reason}
+        case _:
+            assert_never(reply)
+    if reply.re is not None:
+        message["re"] = reply.re
+    return _line(message)
+
+
+def _welcome(reply: Welcome) -> dict[str, Any]:
+    return {
+        "t": "welcome",
+        "v": PROTOCOL,
+        "log": reply.log,
+        "sid": reply.sid,
+        "token": reply.token,
+        "alias": reply.alias,
+        "resumed": reply.resumed,
+        "seq": reply.seq,
+        "grace_s": reply.grace_s,
+        "rooms": [_view(view) for view in reply.rooms],
+    }
+
+
+def _view(view: RoomView) -> dict[str, Any]:
+    return {
+        "room": view.room,
+        "topic": view.topic,
+        "count": view.size,
+        "people": [_person(person) for person in view.people],
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    text = {"text": person.text} if person.text else {}
+    return {"alias": person.alias, "state": person.state, **text}
+
+
+def _refused(reply: Refused) -> dict[str, Any]:
+    message: dict[str, Any] = {"t": "refused"}
+    if reply.id is not None:
+        message["id"] = reply.id
+    message |= {"code": reply.refusal.code, "words": reply.refusal.words}
+    if reply.refusal.retry_s is not None:
+        message["retry_s"] = reply.refusal.retry_s
+    return message
+
+
+def _history(page: HistoryPage) -> bytes:
+    """The records as they were live; they are JSON already."""
+    tag = f'"re":{json.dumps(page.re)},' if page.re is not None else ""
+    records = "".join(map(record_lines, page.records)).rstrip("\n").replace("\n", ",")
+    more = "true" if page.more else "false"
+    return (
+        f'{{"t":"history",{tag}"room":{quoted(page.room)},"records":[{records}],"more":{more}}}\n'
+    ).encode()

@@ -1,0 +1,136 @@
+"""The plain dialect, from the wire: what somebody with `nc` or `telnet` types.
+
+The first line is the alias, and the next ones too until one is accepted; then a line is said, or is a command
+when it begins with `/`. Consecutive said lines stay together as one run, because each separate one costs a
+decision, a record and a rendering. What the server writes to the wire is in `plain_form`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar
+
+from chatcore.dialects.dialect import Event, Hangup
+from chatcore.dialects.lines import OVERLONG, Lines
+from chatcore.dialects.plain_form import PlainForm, notice, plain_reply
+from chatcore.dialects.telnet import TelnetFilter
+from chatcore.dialects.wording import LINE_BYTES, too_long
+from chatcore.hub.command import Hello, Join, Mistake, Say
+from chatcore.hub.reply import Refusal, Refused, Reply, Welcome
+from chatcore.hub.verbs import PLAIN
+from chatcore.hub.verbs.info import unknown_command
+from chatcore.hub.verbs.table import parse_words
+
+if TYPE_CHECKING:
+    from chatcore.log.reader import Form
+
+LF = 0x0A
+
+TRIES = 64
+"""Aliases that one connection may try: a person needs a handful, a program that guesses should stop."""
+
+_TOO_LONG = Mistake(too_long("Your line", f"{LINE_BYTES:,} bytes"))
+_BAD_ALIAS = Mistake(
+    Refusal("alias_not_allowed", "An alias must be valid UTF-8. Choose another alias.")
+)
+
+
+class Plain:
+    __slots__ = ("_joined", "_lines", "_telnet", "_todo", "_tries")
+
+    name: ClassVar[str] = "plain"
+    form: ClassVar[Form] = PlainForm()
+    returns: ClassVar[bool] = False
+
+    def __init__(self, *, telnet: bool = False) -> None:
+        self._lines = Lines(LINE_BYTES)
+        self._joined = False
+        self._tries = 0
+        self._telnet = TelnetFilter() if telnet else None
+        self._todo: deque[Event] | None = None
+        """Parsed and not yet asked for, from a block that held more than one run."""
+
+    def feed(self, data: bytes) -> bytes:
+        if self._telnet is None:
+            self._lines.feed(data)
+            return b""
+        text, answers = self._telnet.feed(data)
+        self._lines.feed(text)
+        return answers
+
+    def next(self, most: int) -> Event | None:
+        if self._todo:
+            return self._todo.popleft()
+        block = self._lines.take(most if self._joined else 1)
+        if block is None:
+            return None
+        if block is OVERLONG:
+            return _TOO_LONG
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        if not self._joined:
+            return self._hello(block)
+        text = block.decode(errors="replace")
+        if (
+            b"/" not in block
+            and b"\n\n" not in block
+            and block
+            and block[0] != LF
+            and block[-1] != LF
+        ):
+            # The hot path: no command and no empty line, so all of it is one run.
+            return Say(None, text, block.count(LF) + 1)
+        self._todo = _events(text)
+        return self._todo.popleft() if self._todo else self.next(most)
+
+    def _hello(self, line: bytes) -> Event:
+        self._tries += 1
+        if self._tries > TRIES:
+            return Hangup("too many aliases tried", notice("Too many tries. Connect again."))
+        try:
+            return Hello(line.decode())
+        except UnicodeDecodeError:
+            return _BAD_ALIAS
+
+    def rest(self) -> bytes:
+        if not (self._joined and self._lines.unfinished):
+            return b""
+        return notice(
+            "Your last line had no line end, so it was not sent: it may have been cut short."
+        )
+
+    def reply(self, reply: Reply) -> bytes:
+        if type(reply) is Welcome:
+            self._joined = True
+        elif not self._joined and type(reply) is Refused and reply.refusal.code == "too_long":
+            return notice("An alias has at most 32 characters. Choose an alias:")
+        return plain_reply(reply)
+
+
+def _events(text: str) -> deque[Event]:
+    """The runs and commands of a block of lines, in order. Empty lines say nothing."""
+    events: deque[Event] = deque()
+    run: list[str] = []
+    for line in text.split("\n"):
+        if line and (line[0] != "/" or line.startswith("//")):
+            run.append(line[1:] if line[0] == "/" else line)
+        elif line:
+            if run:
+                events.append(Say(None, "\n".join(run), len(run)))
+                run = []
+            events.append(_command(line))
+    if run:
+        events.append(Say(None, "\n".join(run), len(run)))
+    return events
+
+
+def _command(line: str) -> Event:
+    """A line that begins with `/`."""
+    name, _, words = line[1:].partition(" ")
+    verb = PLAIN.get(name.lower())
+    if verb is None:
+        return Mistake(unknown_command(name, [*PLAIN], "/"))
+    command = parse_words(verb, words)
+    if type(command) is Refusal:
+        return Mistake(command)
+    return command._replace(move=True) if type(command) is Join else command

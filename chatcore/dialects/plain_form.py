@@ -1,0 +1,197 @@
+"""The plain dialect, to the wire: records and replies as lines that a person reads in a raw terminal.
+
+Invariant: nothing that anybody typed reaches the terminal as a control character, whatever field it came in.
+Aliases and room names cannot hold any (`hub.names`); everything else goes through `hub.text.shown`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, assert_never
+
+from chatcore.dialects.wording import and_others
+from chatcore.hub.reply import (
+    Ack,
+    Bye,
+    Done,
+    Entered,
+    HelpPage,
+    HistoryPage,
+    People,
+    Person,
+    Pong,
+    Presence,
+    Refused,
+    Reply,
+    RoomList,
+    RoomView,
+    Welcome,
+)
+from chatcore.hub.text import shown, shown_lines
+from chatcore.log.record import (
+    Closed,
+    Crowd,
+    Direct,
+    Joined,
+    Left,
+    Opened,
+    Record,
+    Renamed,
+    Said,
+    TopicSet,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECTED = "Connected to the server!"
+GREETING = b"Choose an alias:\n"
+STOPPING = "The server is stopping."
+
+NAMES_SHOWN = 20
+"""People that a line lists on joining: three lines of a narrow terminal; /who lists more."""
+
+
+class PlainForm:
+    """How plain readers see records; see `chatcore.log.reader.Form`."""
+
+    @staticmethod
+    def record(record: Record) -> bytes:
+        if type(record) is Said:
+            # The hot path: one join, one check, one replace for a whole run.
+            text = shown_lines(record.text)
+            name = f"* {record.alias} " if record.me else f"{record.alias}: "
+            return f"{name}{text.replace(_NL, _NL + name)}\n".encode()
+        line = event_line(record)
+        return f"{line}\n".encode() if line else b""
+
+    @staticmethod
+    def gap(stream: str, missed: int, next_seq: int) -> bytes:
+        return f"— {missed:,} line{'s' if missed > 1 else ''} missed —\n".encode()
+
+
+_NL = "\n"
+
+
+def event_line(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of record
+    """What plain readers see of a record that is no run; empty for what nobody is shown."""
+    match record:
+        case Joined(quiet=False):
+            return f"{record.alias} has connected to the chat room"
+        case Left(quiet=False):
+            words = f" ({shown(record.text)})" if record.text else ""
+            return f"{record.alias} has left the chat room!{words}"
+        case Renamed():
+            return f"{record.alias} is now known as {record.to}"
+        case TopicSet():
+            if not record.text:
+                return f"{record.alias} cleared the topic"
+            return f"{record.alias} set the topic: {shown(record.text)}"
+        case Direct():
+            prefix = f"[{record.alias} -> {record.to_alias}] "
+            return prefix + shown_lines(record.text).replace("\n", "\n" + prefix)
+        case Crowd():
+            return "\n".join(_crowd_lines(record))
+        case Joined() | Left() | Opened() | Closed() | Said():
+            return ""
+        case _:
+            assert_never(record)
+
+
+def _crowd_lines(crowd: Crowd) -> Iterator[str]:
+    if crowd.joined_count:
+        have = "has" if crowd.joined_count == 1 else "have"
+        yield f"{and_others(crowd.joined, crowd.joined_count)} {have} connected to the chat room"
+    if crowd.left_count:
+        have = "has" if crowd.left_count == 1 else "have"
+        yield f"{and_others(crowd.left, crowd.left_count)} {have} left the chat room!"
+
+
+def notice(words: str) -> bytes:
+    """`-- words`, a line to one person."""
+    return f"-- {words}\n".encode()
+
+
+def plain_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0911 - one arm a kind of reply
+    match reply:
+        case Refused():
+            return notice(shown(reply.refusal.words))
+        case Welcome():
+            lines = f"{CONNECTED}\n".encode()
+            return lines + b"".join(
+                _room_lines(view, "/help lists the commands.") for view in reply.rooms
+            )
+        case Entered():
+            return _room_lines(reply.view, "")
+        case HistoryPage():
+            return _history(reply)
+        case Done():
+            return notice(shown(reply.words)) if reply.words else b""
+        case People():
+            return b"".join(_people(view) for view in reply.rooms)
+        case RoomList():
+            return _room_list(reply)
+        case HelpPage():
+            width = max(len(row.usage) for row in reply.rows)
+            rows = [row for row in reply.rows if row.usage]
+            return b"".join(notice(f"{row.usage:{width}}  {row.summary}") for row in rows)
+        case Pong():
+            return notice("pong")
+        case Bye():
+            return notice(STOPPING if reply.reason == "stopping" else "Goodbye.")
+        case Presence() | Ack():
+            return b""
+        case _:
+            assert_never(reply)
+
+
+def _room_lines(view: RoomView, hint: str) -> bytes:
+    topic = f" Topic: {shown(view.topic)}" if view.topic else ""
+    names = tuple(person.alias for person in view.people[:NAMES_SHOWN])
+    here = f"Here: {and_others(names, view.size)} ({view.size:,})."
+    if len(names) == view.size:
+        here = f"Here: {', '.join(names)} ({view.size})."
+    return notice(f"You are in {view.room}.{topic}") + notice(f"{here} {hint}".rstrip())
+
+
+def _people(view: RoomView) -> bytes:
+    names = ", ".join(map(_person, view.people))
+    more = view.size - len(view.people)
+    return notice(
+        f"In {view.room} ({view.size:,}): {names}{f' and {more:,} others' if more else ''}"
+    )
+
+
+def _person(person: Person) -> str:
+    if person.state == "away":
+        return f"{person.alias} (away: {shown(person.text)})"
+    return f"{person.alias} (connection lost)" if person.state == "grace" else person.alias
+
+
+def _room_list(reply: RoomList) -> bytes:
+    lines = [
+        notice(f"{room} ({count:,}){f' {shown(topic)}' if topic else ''}")
+        for room, topic, count in reply.rooms
+    ]
+    if reply.more:
+        lines.append(notice(f"and {reply.more:,} more"))
+    return b"".join(lines)
+
+
+def _history(page: HistoryPage) -> bytes:
+    lines = [
+        f"{_when(record.time_ms, page.now_ms)} {line}\n"
+        for record in page.records
+        for line in PlainForm.record(record).decode().split("\n")
+        if line
+    ]
+    if page.asked and not lines:
+        return notice(f"Nothing has been said in {page.room} yet.")
+    return "".join(lines).encode()
+
+
+def _when(time_ms: int, now_ms: int) -> str:
+    """`[14:02]`, with the date when it is another day; the server's local time."""
+    then = datetime.fromtimestamp(time_ms / 1000).astimezone()
+    today = datetime.fromtimestamp(now_ms / 1000).astimezone().date()
+    return f"[{then:%H:%M}]" if then.date() == today else f"[{then:%Y-%m-%d %H:%M}]"

@@ -1,0 +1,25 @@
+"""Sentences that several dialects speak."""
+
+from __future__ import annotations
+
+from chatcore.hub.reply import Refusal
+
+LINE_BYTES = 4_096
+"""Bytes of the longest line: IRCv3's and Ergo's limit with tags is as long, and no screen shows more of one line."""
+
+TEXT_LINES = 256
+"""Lines of the longest text: with the longest alias before each, it still renders to less than a page of 64 KiB."""
+
+
+def too_long(what: str, limit: str) -> Refusal:
+    return Refusal(
+        "too_long", f"{what} is longer than {limit}; nothing of it was sent. Send it in parts."
+    )
+
+
+def and_others(names: tuple[str, ...], count: int) -> str:
+    """`Ann`, `Ann and Bob`, `Ann, Bob and 62 others`; `count` counts all of them."""
+    others = count - len(names)
+    if others > 0:
+        return f"{', '.join(names)} and {others:,} other{'s' if others > 1 else ''}"
+    return " and ".join(names) if len(names) <= 2 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,124 @@
+"""`apply`: what a record does to the state. It never refuses, and it asks nobody: the same log gives the same state.
+
+A restart, a second node and the property tests are this function over the log, and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from chatcore.hub.names import fold
+from chatcore.hub.session import SESSIONS_LAPSED, Session
+from chatcore.hub.state import LOBBY, Room
+from chatcore.log.record import (
+    Closed,
+    Crowd,
+    Direct,
+    Joined,
+    Left,
+    Opened,
+    Renamed,
+    Said,
+    TopicSet,
+)
+
+if TYPE_CHECKING:
+    from chatcore.hub.state import State
+    from chatcore.log.record import Record
+
+
+def apply(state: State, record: Record) -> None:  # noqa: C901 - one arm a kind of record
+    match record:
+        case Said():
+            apply_said(state, record)
+        case Direct():
+            if record.id is not None:
+                state.sessions[record.sid].ids.add((record.id,), record.seq)
+        case Joined():
+            _join(state, record)
+        case Left():
+            _leave(state, record)
+        case Renamed():
+            _rename(state, record)
+        case TopicSet():
+            state.named[record.room].topic = record.text
+        case Crowd():
+            room = state.named[record.room]
+            room.arrived.clear()
+            room.departed.clear()
+        case Opened():
+            _open(state, record)
+        case Closed():
+            _close(state, record)
+        case _:
+            assert_never(record)
+
+
+def apply_said(state: State, record: Said) -> None:
+    """The arm that nearly every record takes; the hub calls it directly."""
+    state.named[record.room].history = True
+    if record.ids:
+        state.sessions[record.sid].ids.add(record.ids, record.seq)
+
+
+def _open(state: State, record: Opened) -> None:
+    session = state.sessions.get(record.sid)
+    if session is None:
+        session = Session(record.sid, record.alias, record.token_hash)
+        state.sessions[record.sid] = session
+        if record.token_hash is not None:
+            state.tokens[record.token_hash] = session
+    session.alias = record.alias
+    session.leave_all()
+    session.lapsed_ms = None
+    state.lapsed.pop(record.sid, None)
+    state.aliases[fold(record.alias)] = session
+
+
+def _close(state: State, record: Closed) -> None:
+    session = state.sessions[record.sid]
+    state.aliases.pop(fold(session.alias), None)
+    if not record.lapsed:
+        _forget(state, session)
+        return
+    session.lapsed_ms = record.time_ms
+    state.lapsed[record.sid] = session
+    if len(state.lapsed) > SESSIONS_LAPSED:
+        _forget(state, state.lapsed.pop(next(iter(state.lapsed))))
+
+
+def _forget(state: State, session: Session) -> None:
+    state.sessions.pop(session.sid, None)
+    state.lapsed.pop(session.sid, None)
+    if session.token_hash is not None:
+        state.tokens.pop(session.token_hash, None)
+
+
+def _join(state: State, record: Joined) -> None:
+    room = state.named.get(record.room) or state.add_room(Room(record.room))
+    session = state.sessions[record.sid]
+    room.members[record.sid] = session
+    session.enter(record.room, record.seq)
+    if record.quiet and room.departed.pop(record.sid, None) is None:
+        room.arrived[record.sid] = record.alias
+
+
+def _leave(state: State, record: Left) -> None:
+    room = state.named[record.room]
+    room.members.pop(record.sid, None)
+    session = state.sessions[record.sid]
+    if record.why != "lost" or session.token_hash is None:
+        # Whoever lost the connection comes back to the rooms it was in.
+        session.leave(record.room)
+    if record.quiet and room.arrived.pop(record.sid, None) is None:
+        room.departed[record.sid] = record.alias
+    if not (room.members or room.topic or room.history or record.room == LOBBY):
+        state.drop_room(room)
+
+
+def _rename(state: State, record: Renamed) -> None:
+    session = state.sessions[record.sid]
+    if session.alias != record.to:
+        state.aliases.pop(fold(session.alias), None)
+        session.alias = record.to
+        state.aliases[fold(record.to)] = session

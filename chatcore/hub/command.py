@@ -1,0 +1,167 @@
+"""Commands: what a person, or a timer, asks for, free of wire syntax. All that a dialect produces besides `Hangup`.
+
+`re` is the tag that a native client put on its request; the answer repeats it. Strings are as they were typed:
+names are checked and rooms are found when the command is decided.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, final
+
+if TYPE_CHECKING:
+    from chatcore.hub.reply import Refusal
+
+Tag: TypeAlias = str | int | None
+
+
+@final
+class Hello(NamedTuple):
+    alias: str
+    rooms: tuple[str, ...] = ()
+    """Rooms to be in; empty: the lobby, or where one was."""
+    token: str | None = None
+    log: str | None = None
+    after: int | None = None
+    re: Tag = None
+
+
+@final
+class Arrival(NamedTuple):
+    """A `Hello` with what the hub may not make by itself: a fresh sid, and a token for dialects that can return."""
+
+    hello: Hello
+    sid: str
+    token: str | None
+
+
+@final
+class Say(NamedTuple):
+    """A run of lines to one room; `room` None means the only one that the person is in."""
+
+    room: str | None
+    text: str
+    lines: int = 1
+    """As in `chatcore.log.record.Said`."""
+    ids: tuple[str, ...] = ()
+    me: bool = False
+    re: Tag = None
+
+
+@final
+class Dm(NamedTuple):
+    to: str
+    text: str
+    id: str | None = None
+    re: Tag = None
+
+
+@final
+class Join(NamedTuple):
+    room: str
+    topic: str | None = None
+    move: bool = False
+    """Leave the other rooms: a plain client is in one room at a time."""
+    re: Tag = None
+
+
+@final
+class Part(NamedTuple):
+    room: str
+    re: Tag = None
+
+
+@final
+class Nick(NamedTuple):
+    alias: str
+    re: Tag = None
+
+
+@final
+class Topic(NamedTuple):
+    """Set the topic; text None asks what it is."""
+
+    room: str | None = None
+    text: str | None = None
+    re: Tag = None
+
+
+@final
+class Away(NamedTuple):
+    text: str | None = None
+    re: Tag = None
+
+
+@final
+class Who(NamedTuple):
+    room: str | None = None
+    re: Tag = None
+
+
+@final
+class Rooms(NamedTuple):
+    re: Tag = None
+
+
+@final
+class Help(NamedTuple):
+    command: str | None = None
+    re: Tag = None
+
+
+@final
+class History(NamedTuple):
+    room: str | None = None
+    limit: int | None = None
+    before: int | None = None
+    after: int | None = None
+    since: int | None = None
+    """Milliseconds since the epoch."""
+    re: Tag = None
+
+
+@final
+class Ping(NamedTuple):
+    re: Tag = None
+
+
+@final
+class Quit(NamedTuple):
+    text: str = ""
+    why: str = "quit"
+    """`quit`, or `lost` when it is the connection that asks."""
+    re: Tag = None
+
+
+@final
+class Mistake(NamedTuple):
+    """Input that is no command; its answer is the refusal."""
+
+    refusal: Refusal
+    id: str | None = None
+    re: Tag = None
+
+
+@final
+class Gather(NamedTuple):
+    """A timer's: tell a big room who came and went."""
+
+    room: str
+
+
+Command: TypeAlias = (
+    Say
+    | Dm
+    | Join
+    | Part
+    | Nick
+    | Topic
+    | Away
+    | Who
+    | Rooms
+    | Help
+    | History
+    | Ping
+    | Quit
+    | Mistake
+)
+"""What a person in the room may ask."""

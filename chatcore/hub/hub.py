@@ -1,0 +1,113 @@
+"""The hub: takes commands one at a time, decides, numbers, appends, applies. The only writer of log and state.
+
+Invariant: state == fold(apply, log). A command is decided against the state that the command before it left.
+No I/O, no clock, no randomness: time and fresh secrets come with the command.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from chatcore.hub.apply import apply, apply_said
+from chatcore.hub.command import Away, Dm, Mistake, Say
+from chatcore.hub.reply import Refusal, Refused
+from chatcore.hub.verbs import DECIDE
+from chatcore.hub.verbs.people import decide_arrival, decide_lapse
+from chatcore.hub.verbs.rooms import decide_gather
+from chatcore.hub.verbs.talk import decide_say
+from chatcore.log.record import Closed, Opened, Said
+
+if TYPE_CHECKING:
+    from chatcore.hub.command import Arrival, Command, Gather
+    from chatcore.hub.decision import Decision, World
+    from chatcore.hub.reply import Reply
+    from chatcore.hub.session import Session
+    from chatcore.log.order import LocalOrderer
+    from chatcore.log.record import Record
+
+
+class Outcome(NamedTuple):
+    """What came of a command: `replies` stand before the `records`, `then` after them."""
+
+    replies: tuple[Reply, ...]
+    records: tuple[Record, ...]
+    then: tuple[Reply, ...]
+
+
+class Hub:
+    __slots__ = ("_orderer", "world")
+
+    def __init__(self, world: World, orderer: LocalOrderer) -> None:
+        self.world = world
+        self._orderer = orderer
+
+    def say(self, session: Session, command: Say) -> Outcome | None:
+        """Carry out what people do most: say something. None when there is nobody to answer but the record."""
+        world = self.world
+        decision = decide_say(world, session, command)
+        if type(decision) is Said:
+            record = self._orderer.number(decision, world.now_ms)
+            world.log.append(record)
+            apply_said(world.state, record)
+            return None
+        if type(decision) is Refusal:
+            return Outcome(_refused(command, decision), (), ())
+        return self._carry_out(decision)
+
+    def execute(self, session: Session, command: Command) -> Outcome:
+        """Carry out what a person in the house asks."""
+        if type(command) is Say:
+            return self.say(session, command) or _NOTHING
+        decision = DECIDE[type(command)](self.world, session, command)
+        if type(decision) is Refusal:
+            return Outcome(_refused(command, decision), (), ())
+        if type(command) is Away:
+            self.world.presence.set_away(session.sid, command.text)
+        assert not isinstance(decision, Said)
+        return self._carry_out(decision)
+
+    def arrive(self, arrival: Arrival) -> Outcome:
+        """Carry out a hello; `Outcome.replies[0]` is the welcome or the refusal."""
+        decision = decide_arrival(self.world, arrival)
+        if type(decision) is Refusal:
+            return Outcome((Refused(decision, None, arrival.hello.re),), (), ())
+        return self._carry_out(decision)
+
+    def lapse(self, session: Session) -> Outcome:
+        """The grace of a session is over."""
+        return self._carry_out(decide_lapse(self.world, session))
+
+    def gather(self, command: Gather) -> Outcome:
+        """It is time to tell a big room who came and went."""
+        return self._carry_out(decide_gather(self.world, command))
+
+    def _carry_out(self, decision: Decision) -> Outcome:
+        return Outcome(decision.replies, tuple(map(self._append, decision.drafts)), decision.then)
+
+    def _append(self, draft: Record) -> Record:
+        world = self.world
+        record = self._orderer.number(draft, world.now_ms)
+        world.log.append(record)
+        apply(world.state, record)
+        match record:
+            case Closed():
+                world.presence.gone(record.sid)
+            case Opened():
+                world.presence.back(record.sid)
+            case _:
+                pass
+        return record
+
+
+_NOTHING = Outcome((), (), ())
+
+
+def _refused(command: Command, refusal: Refusal) -> tuple[Refused, ...]:
+    """One refusal for each line that the client gave a name to."""
+    match command:
+        case Say(ids=ids) if ids:
+            return tuple(Refused(refusal, line_id, command.re) for line_id in ids)
+        case Dm(id=line_id) | Mistake(id=line_id):
+            return (Refused(refusal, line_id, command.re),)
+        case _:
+            return (Refused(refusal, None, command.re),)

@@ -1,0 +1,61 @@
+"""Presence: who is here, away, or lost and may return. Told to those who look, and not in the log.
+
+Everybody with an alias is here unless this says otherwise, so only the exceptions cost anything. The reactor's
+timer ends a grace; this only knows until when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatcore.hub.reply import Person
+
+if TYPE_CHECKING:
+    from chatcore.hub.session import Session
+
+HERE = "here"
+AWAY = "away"
+GRACE = "grace"
+
+
+class Presence:
+    __slots__ = ("_away", "_grace", "grace_s")
+
+    def __init__(self, grace_s: float) -> None:
+        self.grace_s = grace_s
+        """Seconds for which the alias and the rooms of a lost connection are held."""
+        self._away: dict[str, str] = {}
+        self._grace: dict[str, float] = {}
+
+    def set_away(self, sid: str, text: str | None) -> None:
+        """Away with `text`, or back with None."""
+        if text is None:
+            self._away.pop(sid, None)
+        else:
+            self._away[sid] = text
+
+    def lost(self, sid: str, now: float) -> None:
+        """The last connection is gone."""
+        self._grace[sid] = now + self.grace_s
+
+    def back(self, sid: str) -> bool:
+        """A connection is there. True if the session was in grace."""
+        return self._grace.pop(sid, None) is not None
+
+    def gone(self, sid: str) -> None:
+        """The session ended or lapsed."""
+        self._away.pop(sid, None)
+        self._grace.pop(sid, None)
+
+    def grace_left_s(self, sid: str, now: float) -> float | None:
+        """Seconds until the hold ends; None if the session is not in grace."""
+        until = self._grace.get(sid)
+        return None if until is None else max(0.0, until - now)
+
+    def person(self, session: Session) -> Person:
+        sid = session.sid
+        if sid in self._grace:
+            return Person(session.alias, GRACE, "")
+        if sid in self._away:
+            return Person(session.alias, AWAY, self._away[sid])
+        return Person(session.alias, HERE, "")

@@ -1,0 +1,161 @@
+"""Replies: what one person is told, as values; each dialect writes them in its own words.
+
+Invariant: a reply holds all that its rendering needs. Whether it must wait for the disk is not its business but
+that of the command it answers (`Verb.tells_state`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chatcore.log.record import Record
+
+    Tag: TypeAlias = str | int | None
+
+
+@final
+class Refusal(NamedTuple):
+    """An expected "no": `code` for programs, `words` for people, naming the cause and the way out."""
+
+    code: str
+    words: str
+    retry_s: float | None = None
+
+
+@final
+class Person(NamedTuple):
+    alias: str
+    state: str
+    """`here`, `away` or `grace`."""
+    text: str
+    """Words on being away."""
+
+
+@final
+class RoomView(NamedTuple):
+    """A room as somebody in it sees it."""
+
+    room: str
+    topic: str
+    size: int
+    people: tuple[Person, ...]
+    """The first of them; `size` says how many there are."""
+
+
+@final
+class HistoryPage(NamedTuple):
+    room: str
+    records: tuple[Record, ...]
+    more: bool
+    now_ms: int
+    """A line of another day is shown with its date."""
+    re: Tag = None
+    asked: bool = True
+    """False: shown on joining."""
+
+
+@final
+class Welcome(NamedTuple):
+    log: str
+    sid: str
+    token: str | None
+    alias: str
+    resumed: bool
+    seq: int
+    """Records after this one follow."""
+    grace_s: float
+    rooms: tuple[RoomView, ...]
+    re: Tag = None
+
+
+@final
+class Entered(NamedTuple):
+    view: RoomView
+    re: Tag = None
+
+
+@final
+class Done(NamedTuple):
+    """Carried out. `words` tell a person (empty: the record that everyone reads says it), `fields` a program."""
+
+    words: str
+    fields: Mapping[str, Any]
+    re: Tag = None
+
+
+@final
+class People(NamedTuple):
+    rooms: tuple[RoomView, ...]
+    re: Tag = None
+
+
+@final
+class RoomList(NamedTuple):
+    rooms: tuple[tuple[str, str, int], ...]
+    """Name, topic, people."""
+    more: int
+    re: Tag = None
+
+
+@final
+class HelpRow(NamedTuple):
+    name: str
+    usage: str
+    summary: str
+
+
+@final
+class HelpPage(NamedTuple):
+    rows: tuple[HelpRow, ...]
+    re: Tag = None
+
+
+@final
+class Refused(NamedTuple):
+    refusal: Refusal
+    id: str | None = None
+    re: Tag = None
+
+
+@final
+class Ack(NamedTuple):
+    """A line that was sent again is stored, as `seq`."""
+
+    id: str
+    seq: int
+
+
+@final
+class Pong(NamedTuple):
+    re: Tag = None
+
+
+@final
+class Presence(NamedTuple):
+    person: Person
+
+
+@final
+class Bye(NamedTuple):
+    reason: str
+    """`quit` or `stopping`."""
+    re: Tag = None
+
+
+Reply: TypeAlias = (
+    Welcome
+    | Entered
+    | HistoryPage
+    | Done
+    | People
+    | RoomList
+    | HelpPage
+    | Refused
+    | Ack
+    | Pong
+    | Presence
+    | Bye
+)

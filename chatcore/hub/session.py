@@ -1,0 +1,67 @@
+"""A session: a person's place in the house. It outlives its connections.
+
+Owned by `State` and written by `apply` alone. What is known of its connections (away, grace) is not here but in
+`chatcore.hub.presence`, because it is not in the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from chatcore.log.dedup import IdWindow
+
+TOKEN_DAYS = 7
+"""How long a session without connection and grace can still be returned to: a week's absence, a laptop left at work."""
+
+SESSIONS_LAPSED = 10_000
+"""Lapsed sessions kept, oldest forgotten first: with their ids they cost some 100 MiB at worst."""
+
+
+def hash_of(token: str) -> str:
+    """What is kept of a token. It has 192 random bits, so one round of a plain hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Session:
+    __slots__ = ("_ids", "_left", "alias", "joined", "lapsed_ms", "rooms", "sid", "token_hash")
+
+    def __init__(self, sid: str, alias: str, token_hash: str | None) -> None:
+        self.sid = sid
+        self.alias = alias
+        self.token_hash = token_hash
+        self.rooms: tuple[str, ...] = ()
+        """Names of the rooms it is in; of a lapsed session, those it was in."""
+        self.joined: tuple[int, ...] = ()
+        """For each of `rooms`, the `seq` from which on its records are this session's."""
+        self._left: dict[str, int] | None = None
+        self.lapsed_ms: int | None = None
+        """When the grace was over; None while the alias is held."""
+        # Made with the first id: plain sessions have none.
+        self._ids: IdWindow | None = None
+
+    def enter(self, room: str, seq: int) -> None:
+        if room in self.rooms:
+            return
+        if self._left:
+            # Back after having lapsed: what was said in between is still to be read.
+            seq = self._left.pop(room, seq)
+        self.rooms += (room,)
+        self.joined += (seq,)
+
+    def leave(self, room: str) -> None:
+        kept = [
+            (name, seq) for name, seq in zip(self.rooms, self.joined, strict=True) if name != room
+        ]
+        self.rooms = tuple(name for name, _ in kept)
+        self.joined = tuple(seq for _, seq in kept)
+
+    def leave_all(self) -> None:
+        """Out of every room, to come back to them."""
+        self._left = dict(zip(self.rooms, self.joined, strict=True)) or None
+        self.rooms = self.joined = ()
+
+    @property
+    def ids(self) -> IdWindow:
+        if self._ids is None:
+            self._ids = IdWindow()
+        return self._ids

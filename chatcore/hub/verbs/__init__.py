@@ -1,0 +1,197 @@
+"""The table of commands: everything that a person can ask, one row each.
+
+Rows of `TABLE` stand in the order in which `/help` and the README list them. `decide` finds the row of a command
+by the command's type.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatcore.hub.command import (
+    Away,
+    Dm,
+    Help,
+    History,
+    Join,
+    Mistake,
+    Nick,
+    Part,
+    Ping,
+    Quit,
+    Rooms,
+    Say,
+    Topic,
+    Who,
+)
+from chatcore.hub.decision import Decision
+from chatcore.hub.reply import HelpPage, HelpRow, Refusal
+from chatcore.hub.verbs.info import decide_history, decide_mistake, decide_ping, unknown_command
+from chatcore.hub.verbs.people import decide_away, decide_nick, decide_quit
+from chatcore.hub.verbs.rooms import (
+    decide_join,
+    decide_part,
+    decide_rooms,
+    decide_topic,
+    decide_who,
+)
+from chatcore.hub.verbs.table import Kind, Param, Verb
+from chatcore.hub.verbs.talk import decide_dm, decide_say
+
+if TYPE_CHECKING:
+    from chatcore.hub.command import Command
+    from chatcore.hub.decision import World
+    from chatcore.hub.session import Session
+    from chatcore.hub.verbs.table import Decide
+
+
+def _say(text: str, room: str | None = None, id: str | None = None) -> Say:  # noqa: A002 - the wire's name
+    return Say(room, text, 1, () if id is None else (id,))
+
+
+def _me(text: str, room: str | None = None, id: str | None = None) -> Say:  # noqa: A002 - the wire's name
+    return Say(room, text, 1, () if id is None else (id,), me=True)
+
+
+def _decide_help(world: World, session: Session, command: Help) -> Decision | Refusal:
+    if command.command is None:
+        rows = tuple(HelpRow(verb.name, verb.usage, verb.summary) for verb in TABLE)
+        return Decision(replies=(HelpPage(rows, command.re),))
+    name = command.command.removeprefix("/")
+    verb = BY_NAME.get(name)
+    if verb is None:
+        return unknown_command(name, [*PLAIN], "/")
+    return Decision(
+        replies=(HelpPage((HelpRow(verb.name, verb.usage, verb.summary),), command.re),)
+    )
+
+
+_NAME, _WORDS, _ID, _NUMBER, _TIME = Kind.NAME, Kind.WORDS, Kind.ID, Kind.NUMBER, Kind.TIME
+_ROOM_NATIVE = Param("room", _NAME, plain=False)
+_ID_NATIVE = Param("id", _ID, plain=False)
+
+TABLE: tuple[Verb, ...] = (
+    Verb(
+        "help",
+        (Param("command", _NAME, required=False),),
+        Help,
+        _decide_help,
+        "/help [command]",
+        "lists the commands, or explains one",
+        tells_state=False,
+    ),
+    Verb(
+        "join",
+        (Param("room", _NAME), Param("topic", _WORDS, required=False)),
+        Join,
+        decide_join,
+        "/join #room [topic]",
+        "goes to another room, and makes it if it is new",
+    ),
+    Verb("part", (Param("room", _NAME),), Part, decide_part, "", "leaves a room"),
+    Verb("rooms", (), Rooms, decide_rooms, "/rooms", "lists the rooms, the fullest first"),
+    Verb(
+        "who",
+        (Param("room", _NAME, required=False, plain=False),),
+        Who,
+        decide_who,
+        "/who",
+        "says who is in the room",
+    ),
+    Verb(
+        "msg",
+        (Param("to", _NAME), Param("text", _WORDS), Param("id", _ID, plain=False)),
+        Dm,
+        decide_dm,
+        "/msg NAME text",
+        "says something to one person only",
+        native=False,
+    ),
+    Verb(
+        "dm",
+        (Param("to", _NAME), Param("text", _WORDS), _ID_NATIVE),
+        Dm,
+        decide_dm,
+        "",
+        "to one person only",
+    ),
+    Verb(
+        "say",
+        (_ROOM_NATIVE, _ID_NATIVE, Param("text", _WORDS)),
+        _say,
+        decide_say,
+        "",
+        "says a line in a room",
+    ),
+    Verb(
+        "me",
+        (_ROOM_NATIVE, _ID_NATIVE, Param("text", _WORDS)),
+        _me,
+        decide_say,
+        "/me text",
+        "says what you do: * Alice waves",
+    ),
+    Verb("nick", (Param("alias", _NAME),), Nick, decide_nick, "/nick NAME", "changes your alias"),
+    Verb(
+        "topic",
+        (_ROOM_NATIVE, Param("text", _WORDS, required=False)),
+        Topic,
+        decide_topic,
+        "/topic [text]",
+        "sets the room's topic, or says what it is",
+    ),
+    Verb(
+        "away",
+        (Param("text", _WORDS, required=False),),
+        Away,
+        decide_away,
+        "/away [text]",
+        "says that you are away; without text: that you are back",
+    ),
+    Verb(
+        "history",
+        (
+            Param("limit", _NUMBER, required=False),
+            Param("room", _NAME, plain=False),
+            Param("before", _NUMBER, required=False, plain=False),
+            Param("after", _NUMBER, required=False, plain=False),
+            Param("since", _TIME, required=False, plain=False),
+        ),
+        History,
+        decide_history,
+        "/history [n]",
+        "shows the last n lines of the room",
+    ),
+    Verb("ping", (), Ping, decide_ping, "/ping", "asks for a sign of life", tells_state=False),
+    Verb(
+        "quit",
+        (Param("text", _WORDS, required=False),),
+        Quit,
+        decide_quit,
+        "/quit [text]",
+        "leaves, with a last word if you like",
+    ),
+)
+
+BY_NAME = {verb.name: verb for verb in TABLE}
+PLAIN = {verb.name: verb for verb in TABLE if verb.plain}
+NATIVE = {verb.name: verb for verb in TABLE if verb.native}
+
+DECIDE: dict[type[Command], Decide] = {
+    Dm: decide_dm,
+    Join: decide_join,
+    Part: decide_part,
+    Nick: decide_nick,
+    Topic: decide_topic,
+    Away: decide_away,
+    Who: decide_who,
+    Rooms: decide_rooms,
+    Help: _decide_help,
+    History: decide_history,
+    Ping: decide_ping,
+    Quit: decide_quit,
+    Mistake: decide_mistake,
+}
+
+TELLS_NOTHING: frozenset[type[Command]] = frozenset({Help, Ping, Mistake})
+"""Commands whose answers are the same whatever happened: they wait for no disk, and may overtake."""

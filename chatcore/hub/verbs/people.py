@@ -1,0 +1,137 @@
+"""People: arriving, coming back, a new alias, away, leaving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatcore.hub import names
+from chatcore.hub.decision import Decision, recent
+from chatcore.hub.reply import Bye, Done, Refusal, Reply, Welcome
+from chatcore.hub.session import TOKEN_DAYS, Session, hash_of
+from chatcore.hub.verbs.rooms import joined, left, rooms_wanted, views_on_welcome
+from chatcore.log.record import DRAFT, Closed, Opened, Record, Renamed
+
+if TYPE_CHECKING:
+    from chatcore.hub.command import Arrival, Away, Hello, Nick, Quit
+    from chatcore.hub.decision import World
+    from chatcore.hub.state import Room
+
+MS_A_DAY = 24 * 60 * 60 * 1000
+
+
+def decide_arrival(world: World, command: Arrival) -> Decision | Refusal:
+    """A hello: a return to a session that is held, to one that has lapsed, or a fresh arrival."""
+    hello = command.hello
+    session = _known(world, hello)
+    if session is None:
+        return _arrive(world, hello, command.sid, command.token, None)
+    if session.lapsed_ms is not None:
+        return _arrive(world, hello, session.sid, hello.token, session)
+    rooms = [world.state.named[name] for name in session.rooms]
+    return Decision(replies=(_welcome(world, hello, session, hello.token, rooms, resumed=True),))
+
+
+def _known(world: World, hello: Hello) -> Session | None:
+    if hello.token is None or hello.log != world.log.name:
+        return None
+    session = world.state.tokens.get(hash_of(hello.token))
+    if session is None or session.lapsed_ms is None:
+        return session
+    return session if world.now_ms - session.lapsed_ms <= TOKEN_DAYS * MS_A_DAY else None
+
+
+def _arrive(
+    world: World, hello: Hello, sid: str, token: str | None, lapsed: Session | None
+) -> Decision | Refusal:
+    alias = alias_free(world, hello.alias, None)
+    if type(alias) is Refusal:
+        return alias
+    rooms = rooms_wanted(world, hello.rooms or (lapsed.rooms if lapsed else ()))
+    if type(rooms) is Refusal:
+        return rooms
+    drafts: list[Record] = [
+        Opened(DRAFT, DRAFT, sid, alias, None if token is None else hash_of(token))
+    ]
+    drafts += [joined(room, sid, alias) for room in rooms]
+    as_if = Session(sid, alias, None)
+    replies: list[Reply] = [_welcome(world, hello, as_if, token, rooms, resumed=lapsed is not None)]
+    if lapsed is None:
+        replies += [page for room in rooms if (page := recent(world, room.name))]
+    return Decision(tuple(drafts), tuple(replies))
+
+
+def _welcome(
+    world: World,
+    hello: Hello,
+    session: Session,
+    token: str | None,
+    rooms: list[Room],
+    *,
+    resumed: bool,
+) -> Welcome:
+    head = world.log.head_seq
+    seq = min(hello.after, head) if resumed and hello.after is not None else head
+    return Welcome(
+        world.log.name,
+        session.sid,
+        token,
+        session.alias,
+        resumed,
+        seq,
+        world.presence.grace_s,
+        views_on_welcome(world, rooms, session),
+        hello.re,
+    )
+
+
+def alias_free(world: World, wanted: str, asker: Session | None) -> str | Refusal:
+    """The alias as it would be shown, if the asker may have it."""
+    alias = names.alias(wanted)
+    if type(alias) is Refusal:
+        return alias
+    holder = world.state.holder(alias)
+    if holder is None or holder is asker:
+        return alias
+    left_s = world.presence.grace_left_s(holder.sid, world.now)
+    if left_s is None:
+        return Refusal("alias_taken", f"{alias} is taken. Choose another alias.")
+    return Refusal(
+        "alias_in_grace",
+        f"{alias} is held for somebody who lost the connection. Free in {left_s:.0f} s unless they return; "
+        "or choose another alias.",
+        round(left_s, 1),
+    )
+
+
+def decide_nick(world: World, session: Session, command: Nick) -> Decision | Refusal:
+    alias = alias_free(world, command.alias, session)
+    if type(alias) is Refusal:
+        return alias
+    if alias == session.alias:
+        return Decision(replies=(Done(f"You are {alias} already.", {"alias": alias}, command.re),))
+    drafts = tuple(
+        Renamed(DRAFT, DRAFT, room, session.sid, session.alias, alias)
+        for room in session.rooms or ("",)
+    )
+    return Decision(drafts, then=(Done("", {"alias": alias}, command.re),))
+
+
+def decide_away(world: World, session: Session, command: Away) -> Decision:
+    """The exchange carries it out: presence is not in the log."""
+    if command.text:
+        done = Done(f"You are away: {command.text}", {"state": "away"}, command.re)
+    else:
+        done = Done("You are back.", {"state": "here"}, command.re)
+    return Decision(replies=(done,))
+
+
+def decide_quit(world: World, session: Session, command: Quit) -> Decision:
+    drafts = [left(world, session, room, command.why, command.text) for room in session.rooms]
+    closed = Closed(DRAFT, DRAFT, session.sid, lapsed=False)
+    return Decision((*drafts, closed), then=(Bye("quit", command.re),))
+
+
+def decide_lapse(world: World, session: Session) -> Decision:
+    """The grace is over: it has left, and may still come back with its token."""
+    drafts = [left(world, session, room, "lost", "") for room in session.rooms]
+    return Decision((*drafts, Closed(DRAFT, DRAFT, session.sid, lapsed=True)))

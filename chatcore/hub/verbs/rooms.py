@@ -1,0 +1,162 @@
+"""Rooms: going in, going out, the topic, who is there, which there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatcore.hub import names
+from chatcore.hub.decision import (
+    BIG_ROOM,
+    PEOPLE_ON_JOIN,
+    PEOPLE_ON_WHO,
+    Decision,
+    recent,
+    view_of,
+)
+from chatcore.hub.reply import Done, Entered, People, Refusal, Reply, RoomList, RoomView
+from chatcore.hub.state import LOBBY, Room
+from chatcore.hub.verbs.talk import member_room
+from chatcore.log.record import CROWD_NAMES, DRAFT, Crowd, Joined, Left, Record, TopicSet
+
+if TYPE_CHECKING:
+    from chatcore.hub.command import Gather, Join, Part, Rooms, Topic, Who
+    from chatcore.hub.decision import World
+    from chatcore.hub.session import Session
+
+MOST_ROOMS = 10_000
+"""Rooms there may be: each costs a few KiB, and a list of more is no use to anybody."""
+
+ROOMS_A_SESSION = 100
+"""Rooms one session may be in: each makes the merge of its streams a little dearer."""
+
+ROOMS_LISTED = 500
+"""Rooms that a list shows, the fullest first."""
+
+
+def decide_join(world: World, session: Session, command: Join) -> Decision | Refusal:
+    name = names.room(command.room)
+    if type(name) is Refusal:
+        return name
+    found = find_or_make(world, name)
+    if type(found) is Refusal:
+        return found
+    room, is_new = found
+    if room.name in session.rooms:
+        view = view_of(world, room, PEOPLE_ON_JOIN)
+        return Decision(replies=(Entered(view, command.re),))
+    if len(session.rooms) >= ROOMS_A_SESSION and not command.move:
+        return Refusal(
+            "too_many_rooms", f"You are in {ROOMS_A_SESSION} rooms. Leave one first: /part #room"
+        )
+    drafts: list[Record] = []
+    if command.move:
+        drafts += [left(world, session, name, "moved", "") for name in session.rooms]
+    drafts.append(joined(room, session.sid, session.alias))
+    if is_new and command.topic:
+        drafts.append(TopicSet(DRAFT, DRAFT, room.name, session.sid, session.alias, command.topic))
+    replies: list[Reply] = [Entered(view_of(world, room, PEOPLE_ON_JOIN, session), command.re)]
+    if page := recent(world, room.name):
+        replies.append(page)
+    return Decision(tuple(drafts), tuple(replies))
+
+
+def find_or_make(world: World, name: str) -> tuple[Room, bool] | Refusal:
+    """The room of that name, or one that would be new; nothing is changed."""
+    room = world.state.room(name)
+    if room is not None:
+        return room, False
+    if len(world.state.rooms) >= MOST_ROOMS:
+        return Refusal(
+            "too_many_rooms",
+            f"There are {MOST_ROOMS:,} rooms already. /rooms lists the fullest; join one of them.",
+        )
+    return Room(name), True
+
+
+def joined(room: Room, sid: str, alias: str) -> Joined:
+    return Joined(DRAFT, DRAFT, room.name, sid, alias, len(room.members) >= BIG_ROOM)
+
+
+def left(world: World, session: Session, room: str, why: str, text: str) -> Left:
+    quiet = len(world.state.named[room].members) > BIG_ROOM
+    return Left(DRAFT, DRAFT, room, session.sid, session.alias, why, text, quiet)
+
+
+def decide_part(world: World, session: Session, command: Part) -> Decision | Refusal:
+    room = member_room(world, session, command.room)
+    if type(room) is Refusal:
+        return room
+    done = Done(f"You have left {room}.", {"room": room}, command.re)
+    return Decision((left(world, session, room, "quit", ""),), then=(done,))
+
+
+def decide_topic(world: World, session: Session, command: Topic) -> Decision | Refusal:
+    name = member_room(world, session, command.room)
+    if type(name) is Refusal:
+        return name
+    if command.text is None:
+        topic = world.state.named[name].topic
+        words = (
+            f"Topic of {name}: {topic}" if topic else f"{name} has no topic. Set one: /topic words"
+        )
+        return Decision(replies=(Done(words, {"room": name, "topic": topic}, command.re),))
+    draft = TopicSet(DRAFT, DRAFT, name, session.sid, session.alias, command.text)
+    return Decision((draft,), then=(Done("", {"room": name}, command.re),))
+
+
+def decide_who(world: World, session: Session, command: Who) -> Decision | Refusal:
+    if command.room is None:
+        names_asked = session.rooms
+    else:
+        found = member_room(world, session, command.room)
+        if type(found) is Refusal:
+            return found
+        names_asked = (found,)
+    views = tuple(view_of(world, world.state.named[name], PEOPLE_ON_WHO) for name in names_asked)
+    return Decision(replies=(People(views, command.re),))
+
+
+def decide_rooms(world: World, session: Session, command: Rooms) -> Decision:
+    rooms = sorted(world.state.rooms.values(), key=lambda room: (-len(room.members), room.name))
+    rows = tuple((room.name, room.topic, len(room.members)) for room in rooms[:ROOMS_LISTED])
+    return Decision(replies=(RoomList(rows, len(rooms) - len(rows), command.re),))
+
+
+def decide_gather(world: World, command: Gather) -> Decision:
+    """Who came to and went from a big room since the last time, as one record. Empty if it comes to nothing."""
+    room = world.state.named.get(command.room)
+    if room is None or not (room.arrived or room.departed):
+        return Decision()
+    came, went = list(room.arrived.values()), list(room.departed.values())
+    crowd = Crowd(
+        DRAFT,
+        DRAFT,
+        room.name,
+        tuple(came[:CROWD_NAMES]),
+        len(came),
+        tuple(went[:CROWD_NAMES]),
+        len(went),
+    )
+    return Decision((crowd,))
+
+
+def views_on_welcome(
+    world: World, rooms: list[Room], session: Session | None
+) -> tuple[RoomView, ...]:
+    return tuple(view_of(world, room, PEOPLE_ON_JOIN, session) for room in rooms)
+
+
+def rooms_wanted(world: World, wanted: tuple[str, ...]) -> list[Room] | Refusal:
+    """The rooms that a hello names, each once; the lobby if it names none."""
+    if len(wanted) > ROOMS_A_SESSION:
+        return Refusal("too_many_rooms", f"A hello may name at most {ROOMS_A_SESSION} rooms.")
+    rooms: dict[str, Room] = {}
+    for each in wanted or (LOBBY,):
+        name = names.room(each)
+        if type(name) is Refusal:
+            return name
+        found = find_or_make(world, name)
+        if type(found) is Refusal:
+            return found
+        rooms.setdefault(names.fold(found[0].name), found[0])
+    return list(rooms.values())

@@ -1,0 +1,111 @@
+"""The shape of the table of commands: one row a verb, from which parsing, `/help`, the README and deciding are driven.
+
+Nothing about a verb stands anywhere else: a new command is its value in `chatcore.hub.command`, its `decide`
+function, and its row in `chatcore.hub.verbs`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from chatcore.hub.reply import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chatcore.hub.command import Command
+    from chatcore.hub.decision import Decision, World
+    from chatcore.hub.session import Session
+    from chatcore.log.record import Said
+
+Decide: TypeAlias = "Callable[[World, Session, Any], Said | Decision | Refusal]"
+
+
+class Kind(enum.Enum):
+    """What a parameter is; a dialect checks the type, the verb the meaning."""
+
+    NAME = "name"
+    """An alias, a room, a command: one word."""
+    WORDS = "words"
+    """Free text: the rest of a plain line, a JSON string."""
+    ID = "id"
+    """A client's line id; native only."""
+    NUMBER = "number"
+    TIME = "time"
+    """RFC 3339 on the wire, milliseconds since the epoch inside; native only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    name: str
+    kind: Kind
+    required: bool = True
+    plain: bool = True
+    """False: plain clients never give it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    name: str
+    params: tuple[Param, ...]
+    build: Callable[..., Command]
+    """Makes the command from the parameters, by name."""
+    decide: Decide
+    usage: str
+    """As a person types it; empty: the plain dialect has no such command."""
+    summary: str
+    native: bool = True
+    tells_state: bool = True
+    """False: the answer is the same whatever happened, so it need not wait for the disk."""
+
+    @property
+    def plain(self) -> bool:
+        return bool(self.usage)
+
+
+def parse_words(verb: Verb, words: str) -> Command | Refusal:
+    """A plain command from what follows its name. A refusal says how the command is used."""
+    given: dict[str, Any] = {}
+    rest = words.strip(" ")
+    for param in verb.params:
+        if not param.plain:
+            continue
+        value, rest = (rest, "") if param.kind is Kind.WORDS else _first_word(rest)
+        if not value:
+            if param.required:
+                return _misused(verb, f"/{verb.name} needs {_a(param.name)}")
+            break
+        if param.kind is Kind.NUMBER:
+            if not _is_number(value):
+                return _misused(verb, f"{param.name} must be a whole number")
+            given[param.name] = int(value)
+        else:
+            given[param.name] = value
+    if rest:
+        return _misused(verb, f"/{verb.name} takes no more than that")
+    return verb.build(**given)
+
+
+def _misused(verb: Verb, what: str) -> Refusal:
+    return Refusal("bad_field", f"{what}. Usage: {verb.usage}")
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    """Split at spaces only: `str.split` would also take 28 other characters for white space."""
+    word, _, rest = text.partition(" ")
+    return word, rest.lstrip(" ")
+
+
+NUMBER_DIGITS = 18
+"""Digits of the longest number taken: all that fits a signed 64-bit integer, and nothing that is slow to convert."""
+
+
+def _is_number(text: str) -> bool:
+    """ASCII digits only: `int` would also take signs, underscores and other scripts' digits."""
+    return text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS

@@ -1,0 +1,90 @@
+"""Saying things: to a room, or to one person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatcore.hub.decision import Decision
+from chatcore.hub.reply import Ack, Refusal
+from chatcore.log.record import DRAFT, Direct, Said
+
+if TYPE_CHECKING:
+    from chatcore.hub.command import Dm, Say
+    from chatcore.hub.decision import World
+    from chatcore.hub.session import Session
+
+
+def decide_say(world: World, session: Session, command: Say) -> Said | Decision | Refusal:
+    """One check and one draft for a whole run; the hottest of all decisions, so it returns the bare draft."""
+    room = command.room
+    if room is None:
+        room = session.rooms[0]
+    elif room not in session.rooms:
+        found = member_room(world, session, room)
+        if type(found) is Refusal:
+            return found
+        room = found
+    ids = command.ids
+    if ids and (session.ids.knows_any(ids) or len(set(ids)) != len(ids)):
+        return _without_retries(session, command, room)
+    return Said(
+        DRAFT, DRAFT, room, session.sid, session.alias, command.text, command.lines, ids, command.me
+    )
+
+
+def _without_retries(session: Session, command: Say, room: str) -> Decision:
+    """What is stored already is acknowledged; the rest of the run is said. An id that stands twice counts once."""
+    acks: list[Ack] = []
+    new: dict[str, str] = {}
+    texts = [command.text] if command.lines == 1 else command.text.split("\n")
+    for line_id, text in zip(command.ids, texts, strict=True):
+        seq = session.ids.seq_of(line_id)
+        if seq is not None:
+            acks.append(Ack(line_id, seq))
+        else:
+            new.setdefault(line_id, text)
+    if not new:
+        return Decision(replies=tuple(acks))
+    text = "\n".join(new.values())
+    draft = Said(
+        DRAFT, DRAFT, room, session.sid, session.alias, text, len(new), tuple(new), command.me
+    )
+    return Decision((draft,), tuple(acks))
+
+
+def decide_dm(world: World, session: Session, command: Dm) -> Decision | Refusal:
+    if command.id is not None:
+        seq = session.ids.seq_of(command.id)
+        if seq is not None:
+            return Decision(replies=(Ack(command.id, seq),))
+    to = world.state.holder(command.to)
+    if to is None:
+        return no_such_person(command.to)
+    draft = Direct(
+        DRAFT, DRAFT, session.sid, session.alias, to.sid, to.alias, command.text, command.id
+    )
+    return Decision((draft,))
+
+
+def no_such_person(alias: str) -> Refusal:
+    return Refusal(
+        "no_such_person", f"Nobody here is called {alias}. /who lists the people in your room."
+    )
+
+
+def member_room(world: World, session: Session, name: str | None) -> str | Refusal:
+    """The exact name of a room that the session is in; without a name, of the only one."""
+    if name is None:
+        if len(session.rooms) == 1:
+            return session.rooms[0]
+        return Refusal("bad_field", "Say which room: you are in several, or in none.")
+    room = world.state.room(name)
+    if room is None:
+        return Refusal(
+            "no_such_room", f"There is no room {name}. /rooms lists them, /join makes one."
+        )
+    if room.name not in session.rooms:
+        return Refusal(
+            "not_in_room", f"You are not in {room.name}. Join it first: /join {room.name}"
+        )
+    return room.name

@@ -1,0 +1,179 @@
+"""A reader: what one connection still has to read, as positions and not as copies.
+
+A reader follows streams (its rooms, and its private one) and is sent replies. `pull()` merges them by position:
+each record exactly once, in order, and a reply after the records that were there when it was decided. It is the
+definition of delivery; the fast path in `chatcore.connection.delivery` must give the same bytes.
+
+Memory is O(1): what is sent is a page shared with others, and at most one of them (64 KiB) is held until the
+socket has taken it. Only a connection's own replies queue up, and its commands wait when they do.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import merge
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from chatcore.log.stream import PAGE_BYTES, fill_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatcore.log.record import Record
+    from chatcore.log.stream import Stream
+
+
+class Form(Protocol):
+    """A wire form: how a dialect writes what everyone reads. Two readers of one form get the same bytes."""
+
+    def record(self, record: Record) -> bytes:
+        """Whole lines, at most a page for a single line; empty for a record that is shown to nobody."""
+
+    def gap(self, stream: str, missed: int, next_seq: int) -> bytes:
+        """The notice in the place of `missed` lines."""
+
+
+class Subscription:
+    """A stream that a reader follows, from one position to another."""
+
+    __slots__ = ("after", "stream", "until")
+
+    def __init__(self, stream: Stream, after: int) -> None:
+        self.stream = stream
+        self.after = after
+        """Lines up to here are not this reader's: it joined after them, or was told that it missed them."""
+        self.until: int | None = None
+        """The last `seq` that is this reader's, when it has left; None while it follows."""
+
+
+class Due(NamedTuple):
+    """A reply under way to one reader."""
+
+    position: int
+    """It comes after the records up to here."""
+    needs: int
+    """It tells of state up to here, and waits until that is durable."""
+    data: bytes
+
+
+class Reader:
+    """See the module. `position` is the last `seq` that has been read or passed over."""
+
+    __slots__ = ("_queued_bytes", "_replies", "_urgent", "form", "position", "subscriptions")
+
+    def __init__(self, form: Form, position: int) -> None:
+        self.form = form
+        self.position = position
+        self.subscriptions: list[Subscription] = []
+        # Made when first needed: ten thousand idle readers have neither.
+        self._replies: deque[Due] | None = None
+        self._urgent: list[bytes] | None = None
+        self._queued_bytes = 0
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes of replies that wait."""
+        return self._queued_bytes
+
+    def follow(self, stream: Stream, after: int) -> None:
+        """Read the stream's lines after `after`."""
+        self.subscriptions.append(Subscription(stream, after))
+
+    def leave(self, stream: Stream, until: int) -> None:
+        """Read the stream's lines up to `until` and no further."""
+        for subscription in self.subscriptions:
+            if subscription.stream is stream and subscription.until is None:
+                subscription.until = until
+
+    def reply(self, data: bytes, position: int, needs: int) -> None:
+        """Queue a reply that tells of state; see `Due`."""
+        if self._replies is None:
+            self._replies = deque()
+        self._replies.append(Due(position, needs, data))
+        self._queued_bytes += len(data)
+
+    def reply_now(self, data: bytes) -> None:
+        """Queue a reply that tells nothing of state: it may overtake, and waits for no disk."""
+        if self._urgent is None:
+            self._urgent = []
+        self._urgent.append(data)
+        self._queued_bytes += len(data)
+
+    def pull(self, durable_seq: int) -> bytes:
+        """The next whole lines to send, about a page at most; empty when there is nothing (yet). Moves the position."""
+        parts: list[bytes] = []
+        room = PAGE_BYTES
+        while room > 0 and (part := self._pull_part(durable_seq)):
+            parts.append(part)
+            room -= len(part)
+        if self._urgent:
+            # After what may go now, so that a welcome comes first; before what waits, for the disk or its turn.
+            parts += self._urgent
+            self._queued_bytes -= sum(map(len, self._urgent))
+            self._urgent = None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _pull_part(self, durable_seq: int) -> bytes:
+        """The next page of records, gap notice or reply."""
+        replies = self._replies
+        until = min(durable_seq, replies[0].position) if replies else durable_seq
+        while self.position < until:
+            if data := self._gap() or self._page(until):
+                return data
+        if replies and replies[0].position <= self.position and replies[0].needs <= durable_seq:
+            due = replies.popleft()
+            self._queued_bytes -= len(due.data)
+            if not replies:
+                self._replies = None
+            return due.data
+        return b""
+
+    def _gap(self) -> bytes:
+        """The notice for lines that were dropped before this reader came to them, if there are any."""
+        for subscription in self.subscriptions:
+            stream = subscription.stream
+            begin = max(self.position, subscription.after)
+            if begin < stream.floor_seq and (missed := stream.missed_after(begin)):
+                subscription.after = stream.floor_seq
+                return self.form.gap(stream.name, missed, stream.next_kept())
+        return b""
+
+    def _page(self, until: int) -> bytes:
+        """A page of records after the position, which moves. Empty when the streams have none up to `until`."""
+        news = [
+            subscription
+            for subscription in self.subscriptions
+            if subscription.stream.has_after(
+                max(self.position, subscription.after), _limit(subscription, until)
+            )
+        ]
+        render = self.form.record
+        if not news:
+            data, self.position = b"", until
+        elif len(news) == 1:
+            limit = _limit(news[0], until)
+            begin = max(self.position, news[0].after)
+            data, self.position = news[0].stream.page(render, begin, limit)
+            if self.position == limit:
+                self.position = until
+        else:
+            records = merge(*(self._records(each, until) for each in news), key=_seq)
+            data, self.position = fill_page(records, render, until)
+        if any(each.until is not None for each in self.subscriptions):
+            self.subscriptions = [each for each in self.subscriptions if not self._over(each)]
+        return data
+
+    def _records(self, subscription: Subscription, until: int) -> Iterator[Record]:
+        begin = max(self.position, subscription.after)
+        return subscription.stream.after(begin, _limit(subscription, until))
+
+    def _over(self, subscription: Subscription) -> bool:
+        return subscription.until is not None and subscription.until <= self.position
+
+
+def _limit(subscription: Subscription, until: int) -> int:
+    return until if subscription.until is None else min(until, subscription.until)
+
+
+def _seq(record: Record) -> int:
+    return record.seq

@@ -1,0 +1,195 @@
+"""Records: everything that ever happens, as values; state, history and the wire are all made from them.
+
+Invariants: a record is self-contained (rendering it needs no state), and it is never changed after it got its
+number. A *draft* is a record whose `seq` and `time_ms` are still 0; `chatcore.log.order` gives them.
+
+They are named tuples and not frozen dataclasses for one reason: one is made for every read of a busy
+connection, and a frozen dataclass costs three times as much to make (its `__init__` goes through
+`object.__setattr__` once a field).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias, final
+
+DRAFT = 0
+"""`seq` and `time_ms` of a record that has not been numbered yet; numbering starts at 1."""
+
+
+@final
+class Said(NamedTuple):
+    """A run: what one session said to one room in one read. Line *k* has `seq` + *k*."""
+
+    seq: int
+    time_ms: int
+    room: str
+    sid: str
+    alias: str
+    text: str
+    lines: int
+    """How many numbers the run takes. With one, `text` is that line whole, and may hold `\\n`; with more, `\\n`
+    ends each line but the last. A run stays one string until somebody needs its lines apart."""
+    ids: tuple[str, ...]
+    """The client's ids, one a line; empty when the dialect has none."""
+    me: bool
+
+
+@final
+class Direct(NamedTuple):
+    """A line from one person to another; it stands in the private streams of the two."""
+
+    seq: int
+    time_ms: int
+    sid: str
+    alias: str
+    to_sid: str
+    to_alias: str
+    text: str
+    id: str | None
+
+
+@final
+class Opened(NamedTuple):
+    """A session began, or one that had lapsed came back, under `alias`. Shown to nobody."""
+
+    seq: int
+    time_ms: int
+    sid: str
+    alias: str
+    token_hash: str | None
+    """Hex SHA-256 of the token that brings the session back; None: it ends with its connection."""
+
+
+@final
+class Closed(NamedTuple):
+    """A session gave its alias free. Shown to nobody."""
+
+    seq: int
+    time_ms: int
+    sid: str
+    lapsed: bool
+    """True: the grace was over, but the token, the ids and the position go on. False: ended for good."""
+
+
+@final
+class Joined(NamedTuple):
+    seq: int
+    time_ms: int
+    room: str
+    sid: str
+    alias: str
+    quiet: bool
+    """In a big room: rendered as nothing, and told by the next `Crowd`."""
+
+
+@final
+class Left(NamedTuple):
+    seq: int
+    time_ms: int
+    room: str
+    sid: str
+    alias: str
+    why: str
+    """`quit`, `lost`, `moved` or `kicked`."""
+    text: str
+    quiet: bool
+
+
+@final
+class Renamed(NamedTuple):
+    """One for each room of the session, applied idempotently; room is empty if it is in none."""
+
+    seq: int
+    time_ms: int
+    room: str
+    sid: str
+    alias: str
+    to: str
+
+
+@final
+class TopicSet(NamedTuple):
+    seq: int
+    time_ms: int
+    room: str
+    sid: str
+    alias: str
+    text: str
+
+
+@final
+class Crowd(NamedTuple):
+    """Who came to and went from a big room since its last `Crowd`."""
+
+    seq: int
+    time_ms: int
+    room: str
+    joined: tuple[str, ...]
+    """At most `CROWD_NAMES` aliases; `joined_count` counts all."""
+    joined_count: int
+    left: tuple[str, ...]
+    left_count: int
+
+
+CROWD_NAMES = 2
+"""Names that a crowd notice spells out: `Ann, Bob and 62 others`. More would make a join storm quadratic in bytes."""
+
+Record: TypeAlias = Said | Direct | Opened | Closed | Joined | Left | Renamed | TopicSet | Crowd
+
+
+def lines_of(record: Record) -> int:
+    """How many numbers, and shown lines, the record takes."""
+    return record.lines if type(record) is Said else 1
+
+
+def last_seq(record: Record) -> int:
+    return record.seq + record.lines - 1 if type(record) is Said else record.seq
+
+
+def streams_of(record: Record) -> tuple[str, ...]:
+    """The names of the streams that the record stands in: a room's name, or the `sid`s of two people.
+
+    A record that is shown to nobody (a session's begin and end, a quiet join) stands in none.
+    """
+    match record:
+        case Said() | TopicSet() | Crowd():
+            return (record.room,)
+        case Joined() | Left():
+            return () if record.quiet else (record.room,)
+        case Renamed():
+            return (record.room,) if record.room else ()
+        case Direct():
+            return (record.sid, record.to_sid) if record.sid != record.to_sid else (record.sid,)
+        case _:
+            return ()
+
+
+def size_of(record: Record) -> int:
+    """Bytes of memory that keeping the record costs, near enough to bound a window by."""
+    if isinstance(record, Said | Left | Direct | TopicSet):
+        return RECORD_BYTES + record.text.__sizeof__()
+    return RECORD_BYTES
+
+
+RECORD_BYTES = 240
+"""A named tuple of nine fields, its numbers, and its place in a stream's three lists (measured: 200–260)."""
+
+
+def texts_of(record: Said) -> list[str]:
+    """The run's lines, one string each."""
+    return [record.text] if record.lines == 1 else record.text.split("\n")
+
+
+def from_line(record: Said, line: int) -> Said:
+    """The run without its first `line` lines: what a reader whose cursor stands inside it still has to read."""
+    rest = texts_of(record)[line:]
+    return record._replace(
+        seq=record.seq + line, text="\n".join(rest), lines=len(rest), ids=record.ids[line:]
+    )
+
+
+def first_lines(record: Said, lines: int) -> Said:
+    """The run's first `lines` lines."""
+    return record._replace(
+        text="\n".join(texts_of(record)[:lines]), lines=lines, ids=record.ids[:lines]
+    )

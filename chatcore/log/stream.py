@@ -1,0 +1,219 @@
+"""A stream: one room's records, or one person's private ones, as far as memory keeps them.
+
+Invariants: records stand in the order of `seq`; what is dropped is dropped from the old end; and how many lines
+stood between any two positions is known exactly, also for lines that are gone, so that a reader who comes too
+late is told the true number.
+
+The two arrays run alongside `records` and reach further back: entry *i* holds the last `seq` of a record and the
+count of lines up to its end. Sixteen bytes a record are cheap enough to keep long after the record has gone.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from chatcore.log.record import Said, first_lines, from_line, last_seq, lines_of, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from chatcore.log.record import Record
+
+WINDOW_BYTES = 8 * 1024 * 1024
+"""Memory that one stream's records may take. 8 MiB hold some 30,000 lines of usual length: minutes of the busiest room."""
+
+WINDOW_RECORDS = 32_768
+"""Records that one stream keeps, so that a room of very short lines does not cost the collector more than it is worth."""
+
+TRIM_SHARE = 8
+"""A full window gives up an eighth at once: deleting from a list's front moves the rest, so it must be rare."""
+
+COUNTED_RECORDS = 65_536
+"""Records that are gone but still counted (1 MiB a stream at most). Readers further back are told a lower bound."""
+
+PAGE_BYTES = 64 * 1024
+"""Bytes of one page: what a socket with a bounded send buffer takes in one call, and all that a reader may hold."""
+
+PAGES_KEPT = 4
+"""Pages of a stream that are kept rendered. Readers that fell behind together read the same bytes."""
+
+
+class Stream:
+    """Records of one room or person; see the module."""
+
+    __slots__ = (
+        "_count",
+        "_ends",
+        "_gone",
+        "_lasts",
+        "_pages",
+        "floor_seq",
+        "name",
+        "records",
+        "size",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.records: list[Record] = []
+        self.size = 0
+        self.floor_seq = 0
+        """The last `seq` that is no longer kept; 0 if all are."""
+        self._lasts = array("Q")
+        self._ends = array("Q")
+        self._count = 0
+        """Lines that ever stood in this stream."""
+        self._gone = 0
+        """Entries of the arrays whose records are gone."""
+        self._pages: dict[tuple[Callable[[Record], bytes], int], tuple[int, bytes, int]] = {}
+
+    def append(self, record: Record) -> None:
+        lines = record.lines if type(record) is Said else 1
+        self.records.append(record)
+        self._lasts.append(record.seq + lines - 1)
+        self._count += lines
+        self._ends.append(self._count)
+        self.size += size_of(record)
+        if self.size > WINDOW_BYTES or len(self.records) > WINDOW_RECORDS:
+            self.trim(
+                WINDOW_BYTES - WINDOW_BYTES // TRIM_SHARE,
+                WINDOW_RECORDS - WINDOW_RECORDS // TRIM_SHARE,
+            )
+
+    def trim(self, most_bytes: int, most_records: int) -> None:
+        """Drop the oldest records until at most that much is left."""
+        drop = 0
+        while drop < len(self.records) and (
+            self.size > most_bytes or len(self.records) - drop > most_records
+        ):
+            self.size -= size_of(self.records[drop])
+            drop += 1
+        if not drop:
+            return
+        self.floor_seq = last_seq(self.records[drop - 1])
+        del self.records[:drop]
+        self._gone += drop
+        surplus = self._gone - COUNTED_RECORDS
+        if surplus > COUNTED_RECORDS // TRIM_SHARE:
+            del self._lasts[:surplus]
+            del self._ends[:surplus]
+            self._gone -= surplus
+        self._pages.clear()
+
+    def lines_up_to(self, seq: int) -> int:
+        """How many of the stream's lines, kept or gone, have a number up to `seq`."""
+        index = bisect_right(self._lasts, seq)
+        before = self._ends[index - 1] if index else self._first_count()
+        if index == len(self._lasts):
+            return before
+        first = self._lasts[index] - (self._ends[index] - before) + 1
+        return before + max(0, seq - first + 1)
+
+    def _first_count(self) -> int:
+        """Lines before the oldest that is still counted."""
+        if not self._gone:
+            return 0
+        # The oldest counted record is gone itself, so its own length is no longer known. It counts as one line:
+        # the number told to a reader from before it is then a lower bound, and off by less than one run.
+        return self._ends[0] - 1
+
+    def missed_after(self, seq: int) -> int:
+        """How many lines after `seq` are no longer kept."""
+        if seq >= self.floor_seq:
+            return 0
+        return self.lines_up_to(self.floor_seq) - self.lines_up_to(seq)
+
+    def next_kept(self) -> int:
+        """The first `seq` that is kept, or the newest if none is."""
+        return self.records[0].seq if self.records else self.newest_seq()
+
+    def newest_seq(self) -> int:
+        """The last `seq` of the stream, 0 when nothing ever stood in it."""
+        return self._lasts[-1] if self._lasts else 0
+
+    def after(self, seq: int, until: int) -> Iterator[Record]:
+        """The kept records with lines in `seq` < … ≤ `until`; the first is cut when `seq` stands inside it.
+
+        `until` never stands inside a run: positions are ends of records.
+        """
+        records = self.records
+        for index in range(self._index_after(seq), len(records)):
+            record = records[index]
+            if record.seq > until:
+                return
+            if type(record) is Said and record.seq <= seq:
+                record = from_line(record, seq - record.seq + 1)
+            yield record
+
+    def has_after(self, seq: int, until: int) -> bool:
+        index = self._index_after(seq)
+        return index < len(self.records) and self.records[index].seq <= until
+
+    def before(self, seq: int) -> Iterator[Record]:
+        """The kept records with lines < `seq`, newest first; the first is cut when `seq` stands inside it."""
+        for index in range(min(self._index_after(seq - 1), len(self.records) - 1), -1, -1):
+            record = self.records[index]
+            if record.seq >= seq:
+                continue
+            if last_seq(record) >= seq and type(record) is Said:
+                record = first_lines(record, seq - record.seq)
+            yield record
+
+    def _index_after(self, seq: int) -> int:
+        """Index in `records` of the first that has a line after `seq`."""
+        return max(0, bisect_right(self._lasts, seq, self._gone) - self._gone)
+
+    def page(self, render: Callable[[Record], bytes], seq: int, until: int) -> tuple[bytes, int]:
+        """The rendered lines after `seq`, up to `until` or a page's size, and the `seq` they end at.
+
+        Kept for those who ask next: readers that fell behind together get the same bytes.
+        """
+        kept = self._pages.get((render, seq))
+        if kept is not None and (kept[0] == until or kept[2] < kept[0] <= until):
+            return kept[1], kept[2]
+        data, last = fill_page(self.after(seq, until), render, until)
+        if len(self._pages) >= PAGES_KEPT:
+            self._pages.pop(next(iter(self._pages)))
+        self._pages[render, seq] = (until, data, last)
+        return data, last
+
+
+def fill_page(
+    records: Iterable[Record], render: Callable[[Record], bytes], until: int
+) -> tuple[bytes, int]:
+    """The first of the `pages`; nothing, up to `until`, if there is none."""
+    return next(pages(records, render, until), (b"", until))
+
+
+def pages(
+    records: Iterable[Record], render: Callable[[Record], bytes], until: int
+) -> Iterator[tuple[bytes, int]]:
+    """The records rendered as pages of whole lines, each with the position after it; the last one's is `until`."""
+    parts: list[bytes] = []
+    room = PAGE_BYTES
+    for record in records:
+        data = render(record)
+        if len(data) <= room:
+            parts.append(data)
+            room -= len(data)
+            continue
+        for piece in pieces(record, render):
+            data = render(piece)
+            if len(data) > room and parts:
+                yield b"".join(parts), piece.seq - 1
+                parts, room = [], PAGE_BYTES
+            parts.append(data)
+            room -= len(data)
+    if data := b"".join(parts):
+        yield data, until
+
+
+def pieces(record: Record, render: Callable[[Record], bytes]) -> list[Record]:
+    """The record, cut into runs that each render to at most a page (a single line always does, by the text limits)."""
+    lines = lines_of(record)
+    if lines == 1 or type(record) is not Said or len(render(record)) <= PAGE_BYTES:
+        return [record]
+    half = lines // 2
+    return pieces(first_lines(record, half), render) + pieces(from_line(record, half), render)

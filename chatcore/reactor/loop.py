@@ -1,0 +1,236 @@
+"""The loop: waits for sockets, timers and wake-ups, and runs who is meant. The only place that waits.
+
+A turn: select → handlers of what is ready → what has become due → what was queued before this turn → `after_turn`.
+
+Invariants: whatever is queued during a turn runs in the next; an event never reaches a handler that was forgotten
+earlier in its batch, even if the descriptor's number is in use again; and a fault in a handler is logged, told to
+that handler, and costs nobody else anything. Here, and nowhere else, stands `except Exception`.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from chatcore.reactor.timers import Timer, Timers
+from chatcore.reactor.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BATCH_S = 0.02
+"""How long the handlers of one turn may take before the rest waits for the next: what has been decided is delivered
+in between, so that a burst on 5,000 sockets does not keep anybody waiting for all of it."""
+
+CLOCK_EVERY = 64
+"""Handlers between two looks at the clock."""
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+logger = logging.getLogger("chatcore.reactor")
+
+
+class Handler(Protocol):
+    """What the reactor calls; one a descriptor."""
+
+    def on_readable(self) -> None: ...
+
+    def on_writable(self) -> None: ...
+
+    def on_fault(self, fault: Exception) -> None:
+        """One of the others raised: a bug. The handler ends its own connection."""
+
+
+class Stats:
+    """What the loop measures of itself."""
+
+    __slots__ = ("faults", "longest_stall_s", "turns")
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.faults = 0
+        self.longest_stall_s = 0.0
+        """The longest time from one return of select to the next call."""
+
+
+class Reactor:
+    """See the module. `selector` and `clock` are arguments so that a test can be both."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._selector = selectors.DefaultSelector() if selector is None else selector
+        self._clock = clock
+        self._interests: dict[int, tuple[int, Handler]] = {}
+        self._ready: list[tuple[int, int, Handler]] = []
+        """Events of the last select that are still to be handled, the next one last."""
+        self._timers = Timers()
+        self._soon: list[Callable[[], None]] = []
+        self._calls: list[Callable[[], None]] = []
+        """What is left to be called in this turn, the next one last."""
+        self._running_now: Handler | None = None
+        self._running = False
+        self.now = clock()
+        """The clock at the beginning of this turn."""
+        self.stats = Stats()
+        self.after_turn: Callable[[], None] = _nothing
+        """Called at the end of every turn."""
+        self._wakeup = Wakeup()
+        self.watch(self._wakeup.fileno(), _Awake(self, self._wakeup), read=True, write=False)
+
+    def watch(self, fd: int, handler: Handler, *, read: bool, write: bool) -> None:
+        """Wait for this descriptor from now on; with neither, no longer. Costs nothing when nothing changes."""
+        events = (READ if read else 0) | (WRITE if write else 0)
+        old = self._interests.get(fd)
+        if old is not None and old[0] == events and old[1] is handler:
+            return
+        if not events:
+            self.forget(fd)
+            return
+        if old is None:
+            self._selector.register(fd, events, handler)
+        else:
+            self._selector.modify(fd, events, handler)
+        self._interests[fd] = (events, handler)
+
+    def forget(self, fd: int) -> None:
+        """No event reaches its handler any more. To be called before the descriptor is closed."""
+        if self._interests.pop(fd, None) is not None:
+            self._selector.unregister(fd)
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
+        return self._timers.add(self._clock() + delay_s, callback)
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run it in the next turn, which then does not wait."""
+        self._soon.append(callback)
+
+    def call_from_thread(self, callback: Callable[[], None]) -> None:
+        """Like `call_soon`, from any thread."""
+        self._wakeup.call(callback)
+
+    def on_signal(self, signum: int, callback: Callable[[], None]) -> None:
+        """Run `callback` in the loop when the signal has come. From the main thread only."""
+        self._wakeup.on_signal(signum, callback)
+
+    def run(self) -> None:
+        """Turn until `stop`."""
+        self._running = True
+        while self._running:
+            self.turn()
+
+    def stop(self) -> None:
+        """This turn is the last one."""
+        self._running = False
+
+    def close(self) -> None:
+        self.forget(self._wakeup.fileno())
+        self._wakeup.close()
+        self._selector.close()
+
+    def turn(self) -> None:
+        if not self._ready:
+            self._ready = [
+                (key.fd, mask, key.data) for key, mask in self._selector.select(self._patience_s())
+            ]
+            self._ready.reverse()
+        self.now = began = self._clock()
+        self._guarded(self._handle)
+        soon, self._soon = self._soon, []
+        self._calls = [*self._timers.due(self.now), *soon, self.after_turn]
+        self._calls.reverse()
+        self._guarded(self._call)
+        stats = self.stats
+        stats.turns += 1
+        stall_s = self._clock() - began
+        if stall_s > stats.longest_stall_s:
+            stats.longest_stall_s = stall_s
+
+    def _patience_s(self) -> float | None:
+        """How long select may wait: until the next timer, or not at all when something is queued."""
+        if self._soon:
+            return 0.0
+        when = self._timers.next_at()
+        return None if when is None else max(0.0, when - self._clock())
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do all of the work, whatever some of it raises. It takes each piece off its list before doing it."""
+        while True:
+            try:
+                work()
+            except Exception as fault:  # noqa: BLE001 - the one place: a bug costs its own connection only
+                self._blame(fault)
+            else:
+                return
+
+    def _handle(self) -> None:
+        """Run the handlers of what is ready; those that there is no time for wait for the next turn."""
+        ready, interests = self._ready, self._interests
+        left = CLOCK_EVERY
+        while ready:
+            fd, mask, handler = ready.pop()
+            # What it waits for now, not when select returned: an earlier handler may have changed its mind, or
+            # closed this descriptor and opened another under the same number.
+            events, current = interests.get(fd, _NOBODY)
+            if current is not handler:
+                continue
+            self._running_now = handler
+            if mask & events & WRITE:
+                handler.on_writable()
+                events, current = interests.get(fd, _NOBODY)
+            if mask & events & READ and current is handler:
+                handler.on_readable()
+            left -= 1
+            if not left:
+                if self._clock() - self.now >= BATCH_S:
+                    break
+                left = CLOCK_EVERY
+        self._running_now = None
+
+    def _call(self) -> None:
+        calls = self._calls
+        while calls:
+            calls.pop()()
+
+    def _blame(self, fault: Exception) -> None:
+        """Log the fault, count it, and let the handler that was running end what is its own."""
+        handler, self._running_now = self._running_now, None
+        self.stats.faults += 1
+        logger.error(
+            "internal error in %s",
+            type(handler).__name__ if handler else "a callback",
+            exc_info=fault,
+        )
+        if handler is not None:
+            # Queued, so that a fault in it is guarded as well.
+            self.call_soon(lambda: handler.on_fault(fault))
+
+
+class _Awake:
+    """The handler of the wake-up's reading end."""
+
+    def __init__(self, reactor: Reactor, wakeup: Wakeup) -> None:
+        self._reactor = reactor
+        self._wakeup = wakeup
+
+    def on_readable(self) -> None:
+        for callback in self._wakeup.take():
+            self._reactor.call_soon(callback)
+
+    def on_writable(self) -> None:
+        """Never asked for."""
+
+    def on_fault(self, fault: Exception) -> None:
+        """What it calls is guarded by itself."""
+
+
+def _nothing() -> None:
+    """Nobody cares about the end of a turn."""
+
+
+_NOBODY: tuple[int, Handler | None] = (0, None)

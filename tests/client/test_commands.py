@@ -1,0 +1,101 @@
+"""What is typed is chat, or a command, and never the one for the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcore.client.commands import (
+    COMMANDS,
+    Mistake,
+    Quit,
+    Reconnect,
+    Retry,
+    Switch,
+    Tell,
+    interpret,
+)
+from chatcore.client.messages import Request
+
+
+class Place:
+    def __init__(self, current="#lobby", rooms=("#lobby", "#Dev")):
+        self.current, self._rooms = current, rooms
+
+    def joined(self, room):
+        return next((each for each in self._rooms if each.casefold() == room.casefold()), None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "action"),
+    [
+        ("hi", Request("say", room="#lobby", text="hi")),
+        ("  hi  ", Request("say", room="#lobby", text="  hi  ")),
+        ("//etc is a folder", Request("say", room="#lobby", text="/etc is a folder")),
+        ("///", Request("say", room="#lobby", text="//")),
+        ("/me waves", Request("me", room="#lobby", text="waves")),
+        ("/ME waves", Request("me", room="#lobby", text="waves")),
+        ("/msg Bob  hi there", Request("dm", to="Bob", text="hi there")),
+        ("/join #new", Request("join", room="#new")),
+        ("/join new tea at four", Request("join", room="#new", text="tea at four")),
+        ("/join #dev", Switch("#Dev")),
+        ("/room dev", Switch("#Dev")),
+        ("/part", Request("part", room="#lobby")),
+        ("/part dev", Request("part", room="#Dev")),
+        ("/rooms", Request("rooms")),
+        ("/who", Request("who", room="#lobby")),
+        ("/who dev", Request("who", room="#dev")),
+        ("/nick Ally", Request("nick", alias="Ally")),
+        ("/topic", Request("topic", room="#lobby")),
+        ("/topic tea at four", Request("topic", room="#lobby", text="tea at four")),
+        ("/away", Request("away")),
+        ("/away lunch", Request("away", text="lunch")),
+        ("/back", Request("away")),
+        ("/ping", Request("ping")),
+        ("/history 50", Request("history", room="#lobby", limit=50)),
+        ("/history", Request("history", room="#lobby", limit=20)),
+        ("/quit", Quit("")),
+        ("/quit so long", Quit("so long")),
+        ("/retry", Retry()),
+        ("/reconnect", Reconnect()),
+    ],
+)
+def test_typed(typed, action):
+    assert interpret(typed, Place()) == action
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("/jion #dev", "There is no command /jion. Did you mean /join?"),
+        ("/xyzzy", "There is no command /xyzzy. /help lists the commands."),
+        ("/", "There is no command /. /help lists the commands."),
+        ("/msg Bob", "Usage: /msg NAME text"),
+        ("/me", "Usage: /me text"),
+        ("/nick", "Usage: /nick NAME"),
+        ("/join", "Usage: /join #room [topic]"),
+        ("/room", "Usage: /room #room"),
+        ("/room #x", "You are not in #x. /join #x goes there."),
+        ("/history 0", "Usage: /history [n]"),
+        ("/history many", "Usage: /history [n]"),
+        ("/history 501", "Usage: /history [n]"),
+        ("/help jion", "There is no command /jion. Did you mean /join?"),
+    ],
+)
+def test_what_cannot_be_done_is_answered_and_never_sent(typed, words):
+    assert interpret(typed, Place()) == Mistake(words)
+
+
+@pytest.mark.parametrize("typed", ["hi", "/me waves", "/part", "/topic x", "/history"])
+def test_in_no_room_one_is_told_how_to_get_into_one(typed):
+    assert interpret(typed, Place("", ())) == Mistake(
+        "You are in no room. /join #room goes to one."
+    )
+
+
+def test_help_has_a_line_for_each_command():
+    lines = interpret("/help", Place()).lines
+    assert [line.split()[0] for line in lines] == [f"/{name}" for name in COMMANDS]
+
+
+def test_help_explains_one_command():
+    assert interpret("/help /me", Place()) == Tell(("/me text  says what you do: * Alice waves",))
