@@ -79,7 +79,7 @@ class Chat:
         )
         self._selector.register(signals, selectors.EVENT_READ, self._on_signals)
         self._reading, self._input_fd = False, -1
-        self._input_ended = False
+        self._input_ended, self._goodbye = False, ""
         self._leaving: int | None = None  # the exit code to leave with
         self._leave_by: float | None = None
         self._refused = 0
@@ -179,7 +179,7 @@ class Chat:
         elif self._leave_by is not None and self._now >= self._leave_by:
             self._left()
         elif self._is_done:
-            self._leave("", EXIT_OK)
+            self._leave(self._goodbye, EXIT_OK)
 
     @property
     def _is_done(self) -> bool:
@@ -194,6 +194,7 @@ class Chat:
             self._left()
             return
         self._leaving, self._leave_by = code, self._now + LEAVE_S
+        self._model.leaving = True
         self._link.quit(words, self._now)
 
     def _left(self) -> None:
@@ -295,7 +296,8 @@ class Chat:
 
     def _read_or_not(self) -> None:
         fd = self._console.input_fd
-        wanted = fd is not None and (self._interactive or self._waiting <= MAX_WAITING)
+        few = self._interactive or (self._waiting <= MAX_WAITING and not self._input_ended)
+        wanted = fd is not None and few
         if self._reading and not wanted:
             self._selector.unregister(self._input_fd)
         elif wanted and not self._reading and fd is not None:
@@ -325,7 +327,7 @@ class Chat:
                 self._console.suspend()
 
     def _on_submitted(self, text: str) -> None:
-        if self._leaving is not None:
+        if self._leaving is not None or (self._input_ended and not self._interactive):
             return
         if self._questions.wants_alias:
             if alias := text.strip():
@@ -349,8 +351,9 @@ class Chat:
             case Switch(room):
                 self._told_here(self._model.switch(room))
             case Quit(words):
-                self._input_ended = True
-                self._leave(words, EXIT_OK)
+                self._input_ended, self._goodbye = True, words
+                if self._interactive:
+                    self._leave(words, EXIT_OK)
             case Retry():
                 for request in self._model.take_refused():
                     self._ask(request)

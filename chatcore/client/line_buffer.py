@@ -7,6 +7,7 @@ can be undone, the last `UNDO_STEPS` of them. It knows words and clusters, no ke
 from __future__ import annotations
 
 import enum
+import re
 from collections import deque
 
 from chatcore.client import width
@@ -15,6 +16,8 @@ MAX_LINE_BYTES = 4096
 """What the server takes as one text (docs/PROTOCOL.md, limits)."""
 UNDO_STEPS = 100
 """A step is a word or a command; at most 1.6 MB are kept."""
+
+WORD_TYPED = re.compile(r"\S*\s|\S+")
 
 
 class Edit(enum.Enum):
@@ -43,11 +46,9 @@ class LineBuffer:
     def type(self, text: str) -> bool:
         """False: not all of it fitted."""
         fitting = _fitting(text, self._room())
-        if fitting:
-            step_goes_on = self._last is Edit.TYPING and not self._is_after_word()
-            self._replace(
-                self.cursor, self.cursor, fitting, Edit.TYPING, is_new_step=not step_goes_on
-            )
+        for word in WORD_TYPED.findall(fitting):  # one by one, as if they had come in many pieces
+            goes_on = self._last is Edit.TYPING and not self._is_after_word()
+            self._replace(self.cursor, self.cursor, word, Edit.TYPING, is_new_step=not goes_on)
         return fitting == text
 
     def insert(self, text: str) -> bool:

@@ -51,9 +51,13 @@ class Model:
         self.away = False
         self.reconnect = True
         """False: a loss is not told as one that will be repaired."""
+        self.leaving = False
+        """Rooms that one leaves now are left for good, all of them."""
         self._server = server
         self._is_own = is_own
         self._joining = ""  # asked for, not answered yet
+        self._parting = ""
+        self._before = room  # where one was when one asked for another room
         self._refused: deque[Request] = deque(maxlen=MAX_REFUSED)
         self._last_reason = ""
         self._last_rename = ("", "", "")
@@ -65,9 +69,15 @@ class Model:
         return place.name if place else None
 
     def asked(self, request: Request) -> None:
-        """What is typed after a `/join` is meant for that room, whether the answer has come or not."""
+        """What is typed after a `/join` or a `/part` is meant for where that leads, answered or not."""
         if request.kind == "join":
+            self._before = self.current
             self.current = self._joining = request.room
+        elif request.kind == "part" and fold(request.room) == fold(self.current):
+            self._joining, self._parting = "", fold(request.room)
+            others = [place.name for place in self.rooms.values()]
+            staying = [each for each in (self._before, *others) if fold(each) != self._parting]
+            self.current = next(iter(staying), "")
 
     def switch(self, room: str) -> list[Line]:
         self.current = room
@@ -145,8 +155,8 @@ class Model:
     def _on_joined(self, ok: messages.Ok, request: Request) -> list[Line]:
         room = messages.Room(ok.room or request.room, ok.topic, ok.people, ok.size)
         self.rooms[fold(room.room)] = _place(room)
-        self._joining = ""
-        self.current = room.room
+        if fold(self._joining) == fold(request.room):
+            self._joining, self.current = "", room.room
         return notice(*room_words(room, ""))
 
     def _on_refusal(self, refusal: events.Refusal) -> list[Line]:
@@ -160,9 +170,14 @@ class Model:
         return lines
 
     def _gone_from(self, room: str) -> list[Line]:
-        if self.rooms.pop(fold(room), None) is None or fold(self.current) != fold(room):
+        if self.leaving or self.rooms.pop(fold(room), None) is None:
             return []
-        self._stay_or_move()
+        was_here = fold(room) in {fold(self.current), self._parting}
+        self._parting = ""
+        if not self._joining:
+            self._stay_or_move()
+        if not was_here:
+            return []
         return self.switch(self.current) if self.current else notice("You are in no room now.")
 
     def _stay_or_move(self) -> None:

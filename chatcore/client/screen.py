@@ -56,7 +56,7 @@ class Screen:
         if old == new:
             return b""
         if old.rows == new.rows:
-            return (_move(old.row, new.row) + new.before.shown).encode()
+            return _unwrapped(_move(old.row, new.row) + new.before.shown).encode()
         same = next(
             (at for at, (a, b) in enumerate(zip(old.rows, new.rows, strict=False)) if a != b),
             min(len(old.rows), len(new.rows)) - 1,
@@ -102,8 +102,12 @@ def _draw(area: Area, first: int) -> str:
     rows = "\r\n".join(row.shown for row in area.rows[first:])
     last = len(area.rows) - 1
     if area.row == last and area.before == area.rows[last]:
-        return f"{WRAP_OFF}{rows}{WRAP_ON}"
-    return f"{WRAP_OFF}{rows}{_move(last, area.row)}{area.before.shown}{WRAP_ON}"
+        return _unwrapped(rows)
+    return _unwrapped(rows + _move(last, area.row) + area.before.shown)
+
+
+def _unwrapped(text: str) -> str:
+    return f"{WRAP_OFF}{text}{WRAP_ON}"
 
 
 def _move(row: int, to: int) -> str:
@@ -116,8 +120,13 @@ def _move(row: int, to: int) -> str:
 def _reflowed_row(area: Area, columns: int) -> int:
     """How far below the beginning of the area the cursor is now, at the least.
 
-    Where terminals differ (a wide character at the margin, a cursor behind a full row) the smaller number is right:
+    Where terminals differ (blanks, a wide character at the margin, a cursor behind a full row) the smaller number is right:
     too few rows erased leave a piece of what was typed, too many take something from what was printed above.
     """
-    above = sum(max(-(-row.width // columns), 1) for row in area.rows[: area.row])
-    return above + max(area.before.width - 1, 0) // columns
+    above = sum(max(-(-_inked(row) // columns), 1) for row in area.rows[: area.row])
+    return above + max(_inked(area.before) - 1, 0) // columns
+
+
+def _inked(row: Row) -> int:
+    """The cells up to the last one that is not blank: some terminals forget the blanks at the end of a row."""
+    return row.width - (len(row.shown) - len(row.shown.rstrip(" ")))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PALETTE = (28, 30, 31, 63, 64, 97, 99, 130, 131, 132, 133, 163)
 """Of the 256 colours: twelve hues with a contrast of at least 4:1 on black and on white (WCAG asks 3:1 of large
 text); none is the grey of notices. A test computes it."""
+HASH_SEED = 6
+"""So that the four bundled aliases get colours that nobody mixes up."""
 BOLD, DIM, HIGHLIGHT, RESET = "\x1b[1m", "\x1b[2m", "\x1b[1;7m", "\x1b[0m"
 
 HAVE_LEFT = "have left the chat room!"
@@ -154,10 +156,9 @@ class Style:
             return shown
         if own:
             return f"{BOLD}{shown}{RESET}"
-        folded = zlib.crc32(
-            fold(name).encode("utf-8", "replace")
-        )  # the same in every process, unlike hash()
-        return f"\x1b[38;5;{PALETTE[folded % len(PALETTE)]}m{shown}{RESET}"
+        # crc32 and not hash(): the same in every process
+        number = zlib.crc32(fold(name).encode("utf-8", "replace"), HASH_SEED)
+        return f"\x1b[38;5;{PALETTE[number % len(PALETTE)]}m{shown}{RESET}"
 
     def _dim(self, text: str) -> str:
         return f"{DIM}{text}{RESET}" if self._looks.color else text

@@ -13,8 +13,9 @@ import os
 import select
 import signal
 import termios
+import tty
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from chatcore.client.screen import RESET_COLOR, WRAP_ON, Line, Screen
 
@@ -46,8 +47,19 @@ REFLOWING = {
 }
 """Variables of terminals that break their rows anew when they become narrower. xterm, screen, the console do not."""
 
-IFLAG, LFLAG, CC = 0, 3, 6
-"""Places in what `termios.tcgetattr` returns."""
+Modes: TypeAlias = "list[Any]"
+"""What `termios.tcgetattr` returns: numbers, and a list of the control characters."""
+INPUT_COOKING = (
+    termios.BRKINT
+    | termios.PARMRK
+    | termios.INPCK
+    | termios.ISTRIP
+    | termios.INLCR
+    | termios.IGNCR
+    | termios.ICRNL
+    | termios.IXON
+)
+LOCAL_COOKING = termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN
 
 
 class Terminal:
@@ -55,7 +67,7 @@ class Terminal:
         self._stdin, self._stdout = stdin_fd, stdout_fd
         self._editor = editor
         self._screen = Screen(*self._size(), reflows=reflows(os.environ))
-        self._modes: list[object] | None = None
+        self._modes: Modes | None = None
         """As they were before; None: they are so now."""
 
     def __enter__(self) -> Self:
@@ -73,10 +85,10 @@ class Terminal:
     def redraw(self) -> None:
         """After `Editor.feed`: also what it asked for besides."""
         editor = self._editor
+        draw = self._screen.clear if editor.clear_asked else self._screen.show
         bell = BELL if editor.rang else b""
-        drawn = self._screen.clear(self._line()) if editor.clear_asked else self._screen.show(self._line())
         editor.rang = editor.clear_asked = False
-        self._write(drawn + bell)
+        self._write(draw(self._line()) + bell)
 
     def resized(self) -> None:
         self._write(self._screen.resize(*self._size(), self._line()))
@@ -116,14 +128,16 @@ class Terminal:
 
     def _leave(self) -> None:
         """May be called at any time, in any state; the terminal may be gone."""
-        modes, self._modes = self._modes, None
-        if modes is None:
+        if self._modes is None:
             return
-        with suppress(OSError):
-            self._write(self._screen.erase() + AS_IT_WAS, LAST_WRITE_MS)
-        with suppress(termios.error):
-            # TCSADRAIN would wait for a terminal that takes nothing
-            termios.tcsetattr(self._stdin, termios.TCSANOW, modes)
+        try:
+            with suppress(OSError):
+                self._write(self._screen.erase() + AS_IT_WAS, LAST_WRITE_MS)
+        finally:  # also when a second signal comes meanwhile
+            with suppress(termios.error):
+                # TCSADRAIN would wait for a terminal that takes nothing
+                termios.tcsetattr(self._stdin, termios.TCSANOW, self._modes)
+            self._modes = None
 
     def _line(self) -> Line:
         return Line(self._editor.prompt, self._editor.text, self._editor.cursor)
@@ -135,6 +149,7 @@ class Terminal:
         return ASSUMED_COLUMNS, ASSUMED_ROWS
 
     def _write(self, data: bytes, patience_ms: int | None = None) -> None:
+        """`patience_ms`: what a terminal does not take by then is dropped."""
         rest = memoryview(data)
         while rest:
             if patience_ms is not None and not _wait(self._stdout, select.POLLOUT, patience_ms):
@@ -142,13 +157,25 @@ class Terminal:
             try:
                 rest = rest[os.write(self._stdout, rest) :]
             except BlockingIOError:
-                _wait(self._stdout, select.POLLOUT)
+                _wait(self._stdout, select.POLLOUT, patience_ms)
 
 
 def reflows(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name) for name in REFLOWING)
 
 
-def _raw(modes: list[object]) -> list[object]:
-    """Every key reaches us as it is, Ctrl-C too. Output stays cooked: a traceback or somebody else's message must not
-    run down the screen like a staircase."""
+def _wait(fd: int, event: int, patience_ms: int | None = None) -> bool:
+    poll = select.poll()
+    poll.register(fd, event)
+    return bool(poll.poll(patience_ms))
+
+
+def _raw(modes: Modes) -> Modes:
+    """Every key reaches us as it is, Ctrl-C too. Output stays cooked: a traceback, or what somebody else writes, must
+    not run down the screen like a staircase."""
+    raw = list(modes)
+    raw[tty.IFLAG] &= ~INPUT_COOKING
+    raw[tty.LFLAG] &= ~LOCAL_COOKING
+    raw[tty.CC] = list(modes[tty.CC])
+    raw[tty.CC][termios.VMIN], raw[tty.CC][termios.VTIME] = 1, 0
+    return raw

@@ -20,26 +20,27 @@ OVERLONG: Final = Overlong.LINE
 
 
 class Lines:
-    __slots__ = ("_blocks", "_limit", "_partial", "_skipping")
+    __slots__ = ("_block", "_blocks", "_limit", "_partial", "_skipping")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         """Bytes of a line without its line end (`\\n` or `\\r\\n`)."""
+        self._block: bytes | None = None
+        """The one block there is most of the time; more wait in `_blocks`, behind it."""
         # Each made when first needed: an idle connection has neither.
         self._blocks: deque[bytes | Overlong] | None = None
         self._partial: bytearray | None = None
         self._skipping = False
 
     def feed(self, data: bytes) -> None:
-        if (
-            data.endswith(b"\n")
-            and len(data) <= self._limit
-            and self._partial is None
-            and not self._skipping
-        ):
-            # The hot path: whole lines, and none of them can be too long.
-            self._push(data[:-1])
-            return
+        if self._partial is None and not self._skipping and len(data) <= self._limit:
+            if data.endswith(b"\n"):
+                # The hot path: whole lines, and none of them can be too long.
+                if self._block is None and self._blocks is None:
+                    self._block = data[:-1]
+                else:
+                    self._push(data[:-1])
+                return
         if self._skipping:
             end = data.find(b"\n")
             if end < 0:
@@ -85,23 +86,32 @@ class Lines:
             self._push(OVERLONG if too_long else line)
 
     def _push(self, block: bytes | Overlong) -> None:
+        if self._block is None and self._blocks is None and block is not OVERLONG:
+            self._block = block
+            return
         if self._blocks is None:
             self._blocks = deque()
         self._blocks.append(block)
 
     def take(self, most: int) -> bytes | Overlong | None:
         """A block of 1 to `most` whole lines without its last `\\n`; `OVERLONG` in a line's place; None for nothing."""
-        if not self._blocks:
-            return None
-        block = self._blocks.popleft()
-        if isinstance(block, bytes):
-            end = _end_of_lines(block, most)
-            if end >= 0:
-                self._blocks.appendleft(block[end + 1 :])
-                return block[:end]
-        if not self._blocks:
-            self._blocks = None
-        return block
+        block = self._block
+        if block is None:
+            if self._blocks is None:
+                return None
+            first = self._blocks.popleft()
+            if not self._blocks:
+                self._blocks = None
+            if first is OVERLONG:
+                return first
+            block = first
+        # A block has no more lines than bytes, and one: most of the time there is nothing to count.
+        end = _end_of_lines(block, most) if most <= len(block) else -1
+        if end < 0:
+            self._block = None
+            return block
+        self._block = block[end + 1 :]
+        return block[:end]
 
     @property
     def unfinished(self) -> bool:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LF = 0x0A
 
+_PRINTABLE_BUT_SLASH = bytes(set(range(0x20, 0x7F)) - {0x2F})
+
 TRIES = 64
 """Aliases that one connection may try: a person needs a handful, a program that guesses should stop."""
 
@@ -70,16 +72,12 @@ class Plain:
             block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
         if not self._joined:
             return self._hello(block)
+        # One pass over the bytes tells what matters: nearly always nothing but line ends is left.
+        special = block.translate(None, _PRINTABLE_BUT_SLASH)
+        if not special.strip(b"\n") and block and not _has_empty_line(block):
+            # The hot path: no command and no empty line, so all of it is one run; and nothing to be made safe.
+            return _new(Say, (None, block.decode(), len(special) + 1, (), False, None, True))
         text = block.decode(errors="replace")
-        if (
-            b"/" not in block
-            and b"\n\n" not in block
-            and block
-            and block[0] != LF
-            and block[-1] != LF
-        ):
-            # The hot path: no command and no empty line, so all of it is one run.
-            return Say(None, text, block.count(LF) + 1)
         self._todo = _events(text)
         return self._todo.popleft() if self._todo else self.next(most)
 
@@ -105,6 +103,15 @@ class Plain:
         elif not self._joined and type(reply) is Refused and reply.refusal.code == "too_long":
             return notice("An alias has at most 32 characters. Choose an alias:")
         return plain_reply(reply)
+
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time; worth it once a read."""
+
+
+def _has_empty_line(block: bytes) -> bool:
+    # From the right: CPython finds two equal bytes twice as fast in that direction.
+    return block[0] == LF or block[-1] == LF or block.rfind(b"\n\n") >= 0
 
 
 def _events(text: str) -> deque[Event]:

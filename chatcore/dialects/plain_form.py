@@ -59,7 +59,7 @@ class PlainForm:
     def record(record: Record) -> bytes:
         if type(record) is Said:
             # The hot path: one join, one check, one replace for a whole run.
-            text = shown_lines(record.text)
+            text = record.text if record.clean else shown_lines(record.text)
             name = f"* {record.alias} " if record.me else f"{record.alias}: "
             return f"{name}{text.replace(_NL, _NL + name)}\n".encode()
         line = event_line(record)

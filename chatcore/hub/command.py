@@ -45,6 +45,8 @@ class Say(NamedTuple):
     ids: tuple[str, ...] = ()
     me: bool = False
     re: Tag = None
+    clean: bool = False
+    """As in `chatcore.log.record.Said`."""
 
 
 @final

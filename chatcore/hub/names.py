@@ -105,15 +105,22 @@ def _broken_rule(name: str) -> str | None:
     if name[0] in FORBIDDEN_FIRST:
         return f"cannot begin with {name[0]}"
     for character in name:
-        if character in FORBIDDEN:
-            return f"cannot contain {character}"
-        category = unicodedata.category(character)
-        if category[0] == "Z" or character.isspace():
-            return f"cannot contain white space ({_called(character)})"
-        if category[0] not in ALLOWED_CATEGORIES:
-            return f"cannot contain {_KINDS[category]} ({_called(character)})"
+        if unwanted := _unwanted(character):
+            return f"cannot contain {unwanted}"
     if unicodedata.category(name[0])[0] == "M":
         return f"cannot begin with a combining mark ({_called(name[0])})"
+    return None
+
+
+def _unwanted(character: str) -> str | None:
+    """What it is, if no name may contain it."""
+    if character in FORBIDDEN:
+        return character
+    category = unicodedata.category(character)
+    if category[0] == "Z" or character.isspace():
+        return f"white space ({_called(character)})"
+    if category[0] not in ALLOWED_CATEGORIES:
+        return f"{_KINDS[category]} ({_called(character)})"
     return None
 
 

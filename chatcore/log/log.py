@@ -34,12 +34,15 @@ class Log:
 
     def append(self, record: Record) -> None:
         self._batch.append(record)
-        self.head_seq = last_seq(record)
-        for name in (record.room,) if type(record) is Said else streams_of(record):
-            stream = self.stream(name)
-            before = stream.size
-            stream.append(record)
-            self._size += stream.size - before
+        if type(record) is Said:
+            # Nearly every record: one stream, no questions.
+            self.head_seq = record.seq + record.lines - 1
+            stream = self.streams.get(record.room) or self.stream(record.room)
+            self._size += stream.append(record)
+        else:
+            self.head_seq = record.seq
+            for name in streams_of(record):
+                self._size += self.stream(name).append(record)
         if self._size > TOTAL_WINDOW_BYTES:
             self._trim_largest()
 

@@ -32,6 +32,8 @@ class Said(NamedTuple):
     ids: tuple[str, ...]
     """The client's ids, one a line; empty when the dialect has none."""
     me: bool
+    clean: bool = False
+    """Known to be printable ASCII and `\\n` only, so that nobody has to make it safe; False: not known."""
 
 
 @final

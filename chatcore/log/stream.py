@@ -14,7 +14,15 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from chatcore.log.record import Said, first_lines, from_line, last_seq, lines_of, size_of
+from chatcore.log.record import (
+    RECORD_BYTES,
+    Said,
+    first_lines,
+    from_line,
+    last_seq,
+    lines_of,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,6 +57,7 @@ class Stream:
         "_gone",
         "_lasts",
         "_pages",
+        "_uncounted",
         "floor_seq",
         "name",
         "records",
@@ -67,20 +76,29 @@ class Stream:
         """Lines that ever stood in this stream."""
         self._gone = 0
         """Entries of the arrays whose records are gone."""
+        self._uncounted = 0
+        """Lines before the oldest entry of the arrays."""
         self._pages: dict[tuple[Callable[[Record], bytes], int], tuple[int, bytes, int]] = {}
 
-    def append(self, record: Record) -> None:
-        lines = record.lines if type(record) is Said else 1
+    def append(self, record: Record) -> int:
+        """Take the newest record. Returns how many bytes the stream has grown by."""
+        before = self.size
+        lines = 1
+        if type(record) is Said:
+            lines = record.lines
+            self.size += RECORD_BYTES + record.text.__sizeof__()
+        else:
+            self.size += size_of(record)
         self.records.append(record)
         self._lasts.append(record.seq + lines - 1)
         self._count += lines
         self._ends.append(self._count)
-        self.size += size_of(record)
         if self.size > WINDOW_BYTES or len(self.records) > WINDOW_RECORDS:
             self.trim(
                 WINDOW_BYTES - WINDOW_BYTES // TRIM_SHARE,
                 WINDOW_RECORDS - WINDOW_RECORDS // TRIM_SHARE,
             )
+        return self.size - before
 
     def trim(self, most_bytes: int, most_records: int) -> None:
         """Drop the oldest records until at most that much is left."""
@@ -97,27 +115,23 @@ class Stream:
         self._gone += drop
         surplus = self._gone - COUNTED_RECORDS
         if surplus > COUNTED_RECORDS // TRIM_SHARE:
+            self._uncounted = self._ends[surplus - 1]
             del self._lasts[:surplus]
             del self._ends[:surplus]
             self._gone -= surplus
         self._pages.clear()
 
     def lines_up_to(self, seq: int) -> int:
-        """How many of the stream's lines, kept or gone, have a number up to `seq`."""
+        """How many of the stream's lines, kept or gone, have a number up to `seq`.
+
+        Too many for a `seq` before the oldest that is still counted: what was missed after it is then a lower bound.
+        """
         index = bisect_right(self._lasts, seq)
-        before = self._ends[index - 1] if index else self._first_count()
+        before = self._ends[index - 1] if index else self._uncounted
         if index == len(self._lasts):
             return before
         first = self._lasts[index] - (self._ends[index] - before) + 1
         return before + max(0, seq - first + 1)
-
-    def _first_count(self) -> int:
-        """Lines before the oldest that is still counted."""
-        if not self._gone:
-            return 0
-        # The oldest counted record is gone itself, so its own length is no longer known. It counts as one line:
-        # the number told to a reader from before it is then a lower bound, and off by less than one run.
-        return self._ends[0] - 1
 
     def missed_after(self, seq: int) -> int:
         """How many lines after `seq` are no longer kept."""

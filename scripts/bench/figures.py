@@ -106,6 +106,10 @@ def _summary(
         figures[name] = median(
             _ratio(one, limits.get((workload, one.turn)), figure) for one in group
         )
+    if workload == "W5":
+        figures["ratio_at_most"] = median(
+            _is_upper_bound(one, limits.get((workload, one.turn))) for one in group
+        )
     faults = {name: sum(abs(m.figures.get(name, 0)) for m in group) for name in FAULTS}
     failures = tuple(dict.fromkeys(m.failure for m in group if m.failure))
     return Summary(workload, server, figures, faults, failures, len(group))
@@ -115,6 +119,13 @@ def _ratio(one: Measurement, limit: Measurement | None, figure: str) -> float:
     if limit is None or not limit.figures.get(figure) or figure not in one.figures:
         return math.nan
     return one.figures[figure] / limit.figures[figure]
+
+
+def _is_upper_bound(one: Measurement, limit: Measurement | None) -> float:
+    """1 when the load gave out before the limit did, but not before this server: the limit may be higher."""
+    if limit is None:
+        return math.nan
+    return float(limit.figures.get("at_least", 0) > one.figures.get("at_least", 0))
 
 
 def verdicts(row: Summary) -> list[tuple[Need, bool | None]]:

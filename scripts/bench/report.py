@@ -123,8 +123,9 @@ def _cell(column: Column, row: Summary) -> str:
     value = row.figures.get(column.figure, math.nan)
     if math.isnan(value):
         return UNKNOWN
-    at_least = column.figure == "rate" and row.figures.get("at_least", 0) >= 0.5
-    return ("≥ " if at_least else "") + column.show(value)
+    sign = {"rate": ("≥ ", "at_least"), "ratio": ("≤ ", "ratio_at_most")}.get(column.figure)
+    bounded = sign is not None and row.figures.get(sign[1], 0) >= 0.5
+    return (sign[0] if sign and bounded else "") + column.show(value)
 
 
 def _losses(row: Summary) -> str:

@@ -42,6 +42,7 @@ class RoomServer:
         self.by_token: dict[str, Member] = {}
         self.refuse_hello: list[dict[str, Any]] = []
         self.refuse_texts: set[str] = set()
+        self.ignore_lines = False
         self.topic = ""
         self.log = "log-1"
         self._sessions = 0
@@ -149,6 +150,8 @@ class ServerEnd:
 
     def _say(self, message: dict[str, Any]) -> None:
         assert self.member is not None
+        if self._server.ignore_lines:
+            return
         if message["text"] in self._server.refuse_texts:
             self._reply("refused", id=message["id"], code="flood", words="Too much at once.")
         elif message["id"] in self.member.ids:
@@ -198,11 +201,19 @@ class LoopbackServer:
     def drop_connections(self) -> None:
         with self._lock:
             for sock, _ in self._ends:
-                sock.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
             self._ends.clear()
 
+    @property
+    def is_anybody_connected(self) -> bool:
+        with self._lock:
+            return bool(self._ends)
+
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        """Twice does no harm: a test may do it before its end."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.drop_connections()
         for thread in self._threads:
@@ -317,10 +328,27 @@ def loopback_server() -> Iterator[LoopbackServer]:
 
 
 @pytest.fixture
-def new_loopback_server() -> Iterator[Callable[..., LoopbackServer]]:
+def foreign_server() -> Iterator[int]:
+    """A port where something answers that is no chat server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with suppress(OSError), listener.accept()[0] as sock:
+                sock.recv(READ_BYTES)
+                sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>no</html>\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+    thread.join(DEADLINE_S)
+
+
+@pytest.fixture
+def new_loopback_server() -> Iterator[Callable[[int], LoopbackServer]]:
+    """On a given port: another one in the place of one that went."""
     servers: list[LoopbackServer] = []
 
-    def new(port: int = 0) -> LoopbackServer:
+    def new(port: int) -> LoopbackServer:
         servers.append(LoopbackServer(port))
         return servers[-1]
 

@@ -132,7 +132,6 @@ def test_what_is_typed_after_a_join_goes_to_that_room_at_once(model):
 
 
 def test_a_refused_join_leaves_one_where_one_was(model):
-    model.show(ok(Request("join", room="#dev"), room="#dev"))
     request = Request("join", room="#b a d")
     model.asked(request)
     assert texts(model.show(events.Refusal(request, "room_not_allowed", "No."))) == ["No."]
@@ -149,6 +148,22 @@ def test_leaving_the_current_room_goes_back_to_another(model):
     lines = model.show(ok(Request("part", room="#dev"), room="#dev"))
     assert texts(lines) == ["You are in no room now."]
     assert model.current == ""
+
+
+def test_what_is_typed_after_a_part_goes_back_at_once(model):
+    join, part = Request("join", room="#new"), Request("part", room="#new")
+    model.asked(join)
+    model.asked(part)
+    assert model.current == "#lobby"
+    model.show(ok(join, room="#new"))
+    assert model.current == "#lobby"
+    assert texts(model.show(ok(part, room="#new"))) == ["You are in #lobby now."]
+
+
+def test_leaving_for_good_says_nothing_of_other_rooms(model):
+    model.leaving = True
+    lines = model.show(messages.Left(8, TIME, "#lobby", "Alice", "me", "quit", ""))
+    assert [line.kind for line in lines] == [Kind.LEFT]
 
 
 def test_a_refused_line_is_told_with_its_text_and_can_be_sent_again(model):

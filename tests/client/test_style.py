@@ -134,6 +134,13 @@ def test_a_name_has_one_colour_whatever_its_case_and_ones_own_is_bold():
     assert len({prefix(f"name{number}") for number in range(200)}) == len(PALETTE)
 
 
+def test_the_bundled_aliases_have_four_colours():
+    colored = style(color=True)
+    names = ("Alice", "Bob", "Carol", "Dave")
+    colors = {colored.render(Line(Kind.SAID, "hi", name))[0].partition(name)[0] for name in names}
+    assert len(colors) == 4
+
+
 def test_a_mention_is_highlighted_as_a_whole():
     text = style(color=True).render(Line(Kind.SAID, "Alice!", "Bob", mention=True))[0]
     assert text == f"{HIGHLIGHT}Bob: Alice!\x1b[0m"

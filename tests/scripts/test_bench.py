@@ -289,6 +289,14 @@ def test_rate_capped_by_the_load_is_shown_as_at_least() -> None:
     assert table.rows[0][1] == "≥ 80,000"
 
 
+def test_ratio_to_a_limit_that_the_load_cut_short_is_an_upper_bound() -> None:
+    table = rendered(
+        Measurement("W5", "limit", 0, {"rate": 80_000, "at_least": 1, "p99_us": 3_000}),
+        Measurement("W5", "ours", 0, {"rate": 64_000, "at_least": 0, "p99_us": 3_000}),
+    )
+    assert [row[2] for row in table.rows] == ["1.00", "≤ 0.80"]
+
+
 def test_memory_need_stands_open_when_only_the_small_size_was_measured() -> None:
     table = rendered(Measurement("W6", "ours", 0, {"kib_1000": 1.5, "joined_per_s_1000": 9_000}))
     assert table.rows[0] == ["chatcore", "1.50", "–", "9,000", "–", "KiB ≤ 3 ?, joined/s ≥ 3,000 ?"]

@@ -27,9 +27,25 @@ def decide_say(world: World, session: Session, command: Say) -> Said | Decision 
     ids = command.ids
     if ids and (session.ids.knows_any(ids) or len(set(ids)) != len(ids)):
         return _without_retries(session, command, room)
-    return Said(
-        DRAFT, DRAFT, room, session.sid, session.alias, command.text, command.lines, ids, command.me
+    # As `Said(…)`, in half the time.
+    return _new(
+        Said,
+        (
+            DRAFT,
+            DRAFT,
+            room,
+            session.sid,
+            session.alias,
+            command.text,
+            command.lines,
+            ids,
+            command.me,
+            command.clean,
+        ),
     )
+
+
+_new = tuple.__new__
 
 
 def _without_retries(session: Session, command: Say, room: str) -> Decision:

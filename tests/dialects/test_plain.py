@@ -1,0 +1,343 @@
+"""The plain dialect, from the wire: any bytes give commands or a hang-up, and every split gives the same."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcore.dialects.dialect import Hangup
+from chatcore.dialects.plain import TRIES, Plain
+from chatcore.hub.command import (
+    Away,
+    Dm,
+    Hello,
+    Help,
+    History,
+    Join,
+    Mistake,
+    Nick,
+    Ping,
+    Quit,
+    Rooms,
+    Say,
+    Topic,
+    Who,
+)
+from chatcore.hub.reply import Pong, Refusal, Refused, Welcome
+from chatcore.hub.text import UNSAFE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chatcore.dialects.dialect import Event
+
+WELCOME = Welcome("log", "sid", None, "Ann", False, 1, 0.0, ())
+ALL = 1_000_000
+
+
+class Room:
+    """What stands behind a dialect in these tests: it accepts every alias that is not empty, and answers nothing else."""
+
+    def __init__(self, dialect: Plain) -> None:
+        self.dialect = dialect
+        self.events: list[Event] = []
+        self.sent = b""
+
+    def feed(self, data: bytes, most: int = ALL) -> None:
+        self.sent += self.dialect.feed(data)
+        while not self.over and (event := self.dialect.next(most)) is not None:
+            self.events.append(event)
+            if type(event) is Hello and event.alias:
+                self.sent += self.dialect.reply(WELCOME)
+            elif type(event) is Mistake:
+                self.sent += self.dialect.reply(Refused(event.refusal, event.id, event.re))
+
+    @property
+    def over(self) -> bool:
+        return bool(self.events) and type(self.events[-1]) is Hangup
+
+    @property
+    def single(self) -> list[Event]:
+        """The events with every run taken apart: how a run was cut must not matter."""
+        found: list[Event] = []
+        for event in self.events:
+            if type(event) is Say and not event.me:
+                texts = event.text.split("\n")
+                assert len(texts) == event.lines
+                assert "" not in texts
+                found += [Say(None, text) for text in texts]
+            else:
+                found.append(event)
+        return found
+
+
+def conversed(pieces: Iterable[bytes], *, telnet: bool = False, most: int = ALL) -> Room:
+    room = Room(Plain(telnet=telnet))
+    for piece in pieces:
+        room.feed(piece, most)
+    return room
+
+
+def joined(*pieces: bytes, most: int = ALL) -> list[Event]:
+    """The events after the alias."""
+    return conversed([b"Ann\n", *pieces], most=most).events[1:]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"hello", Say(None, "hello")),
+        (b"hello\r", Say(None, "hello")),
+        (b"a\rb", Say(None, "a\rb")),
+        (b"\tindented", Say(None, "\tindented")),
+        (b" ", Say(None, " ")),
+        (b"//etc/hosts", Say(None, "/etc/hosts")),
+        (b"//", Say(None, "/")),
+        (b"and/or", Say(None, "and/or")),
+        (b"a\xff\xfeb", Say(None, "a\ufffd\ufffdb")),
+        (b"overlong \xc0\xaf", Say(None, "overlong \ufffd\ufffd")),
+        (b"surrogate \xed\xa0\x80", Say(None, "surrogate \ufffd\ufffd\ufffd")),
+        (b"a\x00\x0b\x0c\x1c\x1d\x1e", Say(None, "a\x00\x0b\x0c\x1c\x1d\x1e")),
+        ("x\x85\u2028\u2029y".encode(), Say(None, "x\x85\u2028\u2029y")),
+        (b"/me waves", Say(None, "waves", me=True)),
+        (b"/me   waves  at Bob ", Say(None, "waves  at Bob", me=True)),
+        (b"/ME waves", Say(None, "waves", me=True)),
+        (b"/nick Ally", Nick("Ally")),
+        (b"/join #tea", Join("#tea", None, move=True)),
+        (b"/join  #tea  at four", Join("#tea", "at four", move=True)),
+        (b"/topic", Topic()),
+        (b"/topic tea", Topic(None, "tea")),
+        (b"/msg Bob hi there", Dm("Bob", "hi there")),
+        (b"/away", Away()),
+        (b"/away for tea", Away("for tea")),
+        (b"/who", Who()),
+        (b"/rooms", Rooms()),
+        (b"/help", Help()),
+        (b"/help nick", Help("nick")),
+        (b"/history", History()),
+        (b"/history 7", History(limit=7)),
+        (b"/ping", Ping()),
+        (b"/quit", Quit()),
+        (b"/quit so long", Quit("so long")),
+    ],
+)
+def test_a_line_means_its_command_at_every_split(line: bytes, expected: Event) -> None:
+    data = line + b"\n"
+    assert joined(data) == [expected]
+    for at in range(len(data) + 1):
+        assert joined(data[:at], data[at:]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        (b"/", "unknown_command", "There is no command /. /help lists the commands."),
+        (b"/nik Ally", "unknown_command", "There is no command /nik. Did you mean /nick?"),
+        (b"/dm Bob hi", "unknown_command", "There is no command /dm. /help lists the commands."),
+        (b"/msg Bob", "bad_field", "/msg needs a text. Usage: /msg NAME text"),
+        (b"/nick", "bad_field", "/nick needs an alias. Usage: /nick NAME"),
+        (b"/nick a b", "bad_field", "/nick takes no more than that. Usage: /nick NAME"),
+        (b"/history x", "bad_field", "limit must be a whole number. Usage: /history [n]"),
+        (
+            "/history ٣".encode(),
+            "bad_field",
+            "limit must be a whole number. Usage: /history [n]",
+        ),
+        (
+            b"/history " + b"9" * 4_000,
+            "bad_field",
+            "limit must be a whole number. Usage: /history [n]",
+        ),
+    ],
+)
+def test_a_misused_command_is_refused_with_the_way_out(line: bytes, code: str, words: str) -> None:
+    (event,) = joined(line + b"\n")
+    assert event == Mistake(Refusal(code, words))
+
+
+def test_empty_lines_say_nothing() -> None:
+    assert joined(b"\n\r\n\n") == []
+    assert joined(b"\na\n\nb\n\n") == [Say(None, "a\nb", 2)]
+
+
+def test_a_read_of_lines_is_one_run_and_commands_part_it() -> None:
+    assert joined(b"a\nb\r\nc\n") == [Say(None, "a\nb\nc", 3)]
+    assert joined(b"a\nb\n/ping\n//c\nd\n") == [
+        Say(None, "a\nb", 2),
+        Ping(),
+        Say(None, "/c\nd", 2),
+    ]
+
+
+def test_no_more_lines_are_decided_than_may_be() -> None:
+    events = joined(b"a\nb\n/ping\nc\nd\ne\n", most=2)
+    assert all(type(event) is not Say or event.lines <= 2 for event in events)
+    assert len(events) == 4
+    dialect = Plain()
+    dialect.feed(b"Ann\na\nb\n")
+    assert dialect.next(ALL) == Hello("Ann")
+    dialect.reply(WELCOME)
+    assert dialect.next(1) == Say(None, "a")
+    assert dialect.next(1) == Say(None, "b")
+    assert dialect.next(1) is None
+
+
+def test_the_first_line_is_the_alias_until_one_is_accepted() -> None:
+    dialect = Plain()
+    dialect.feed(b"Bob\r\nAnn\nhi\n")
+    assert dialect.next(ALL) == Hello("Bob")
+    refused = dialect.reply(Refused(Refusal("alias_taken", "Bob is taken. Choose an alias:")))
+    assert refused == b"-- Bob is taken. Choose an alias:\n"
+    assert dialect.next(ALL) == Hello("Ann")
+    dialect.reply(WELCOME)
+    assert dialect.next(ALL) == Say(None, "hi")
+
+
+def test_an_alias_that_is_not_utf8_is_refused() -> None:
+    room = conversed([b"A\xff\nAnn\n"])
+    assert room.events == [
+        Mistake(
+            Refusal("alias_not_allowed", "An alias must be valid UTF-8. Choose another alias.")
+        ),
+        Hello("Ann"),
+    ]
+
+
+def test_a_command_before_the_alias_is_an_alias() -> None:
+    assert conversed([b"/quit\n"]).events == [Hello("/quit")]
+
+
+def test_somebody_who_tries_too_many_aliases_is_left() -> None:
+    dialect = Plain()
+    dialect.feed(b"x\n" * (TRIES + 1))
+    assert [dialect.next(ALL) for _ in range(TRIES)] == [Hello("x")] * TRIES
+    event = dialect.next(ALL)
+    assert event == Hangup("too many aliases tried", b"-- Too many tries. Connect again.\n")
+
+
+def test_a_line_of_4096_bytes_passes_and_a_longer_one_is_refused_once() -> None:
+    full = "é" * 2_048
+    data = b"Ann\n" + full.encode() + b"\r\n" + b"y" * 4_097 + b"\nnext\n"
+    for pieces in ([data], [data[k : k + 1] for k in range(len(data))]):
+        room = conversed(pieces)
+        assert [type(event) for event in room.single] == [Hello, Say, Mistake, Say]
+        assert room.single[1] == Say(None, full)
+        assert room.single[3] == Say(None, "next")
+        assert room.sent.endswith(
+            b"-- Your line is longer than 4,096 bytes; nothing of it was sent. Send it in parts.\n"
+        )
+        assert room.sent.count(b"4,096") == 1
+
+
+def test_an_alias_that_is_too_long_for_a_line_is_refused_as_an_alias() -> None:
+    room = conversed([b"x" * 5_000, b"\nAnn\n"])
+    assert room.sent.startswith(b"-- An alias has at most 32 characters. Choose an alias:\n")
+    assert room.events[-1] == Hello("Ann")
+
+
+def test_an_unfinished_last_line_is_not_said_and_told() -> None:
+    room = conversed([b"Ann\nhi\nrm -rf /tmp/x"])
+    assert room.events[1:] == [Say(None, "hi")]
+    assert room.dialect.rest() == (
+        b"-- Your last line had no line end, so it was not sent: it may have been cut short.\n"
+    )
+    assert conversed([b"Ann\nhi\n"]).dialect.rest() == b""
+    assert conversed([b"Ann"]).dialect.rest() == b""
+
+
+def test_telnet_negotiation_is_answered_and_taken_out() -> None:
+    data = b"\xff\xfd\x03\xff\xfb\x1fAnn\r\nhi\xff\xff\r\0\xff\xfa\x1f\0P\0\x18\xff\xf0/ping\r\n"
+    whole = conversed([data], telnet=True)
+    assert whole.single == [Hello("Ann"), Say(None, "hi\ufffd"), Ping()]
+    assert whole.sent.startswith(b"\xff\xfc\x03\xff\xfe\x1f")
+    for at in range(len(data)):
+        parted = conversed([data[:at], data[at:]], telnet=True)
+        assert parted.single == whole.single
+
+
+def test_every_reply_goes_through_the_plain_form() -> None:
+    assert Plain().reply(Pong()) == b"-- pong\n"
+
+
+TOKENS = st.sampled_from(
+    [b"\n", b"\r\n", b"\r", b"/", b"//", b"/me x", b"/ping", b"/join #a ", b"/msg B ", b"/quit", b" "]
+    + [b"hi", b"\xff", "é🙂".encode(), b"\x1b[2J", b"\x00", b"z" * 3_000]
+)
+
+
+def parted(data: bytes, rng: random.Random, most: int = 6) -> list[bytes]:
+    cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(most)))
+    return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+
+@given(
+    st.lists(TOKENS, max_size=40), st.booleans(), st.randoms(use_true_random=False), st.integers(1, 5)
+)
+def test_every_split_of_the_same_bytes_gives_the_same_commands_and_replies(
+    tokens: list[bytes], telnet: bool, rng: random.Random, most: int
+) -> None:
+    data = b"Ann\n" + b"".join(tokens)
+    whole = conversed([data], telnet=telnet)
+    split = conversed(parted(data, rng), telnet=telnet, most=most)
+    bytewise = conversed([data[k : k + 1] for k in range(len(data))], telnet=telnet)
+    assert split.single == whole.single == bytewise.single
+    assert split.sent == whole.sent == bytewise.sent
+    assert split.dialect.rest() == whole.dialect.rest() == bytewise.dialect.rest()
+
+
+SESSIONS = [
+    b"Alice\r\nHello, everyone!\r\n/me waves\r\n/msg Bob psst\r\n/quit bye\r\n",
+    b"\xff\xfb\x1f\xff\xfd\x03Bob\r\0hi\r\0\xff\xfa\x18\0xterm\xff\xf0/who\r\0",
+    "Zoë\n//slash\n\n/topic tée\n/join #søster tea at four\n🙂🙂\n/history 20\n".encode(),
+    b"x\n" * 70 + b"/nick y\n/away\n/away out\n/rooms\n/help help\n/ping\n",
+    b"Eve\n" + b"a" * 4_096 + b"\n" + b"b" * 4_097 + b"\n\x1b]0;owned\x07\n\xe2\x80\xae\n",
+]
+BITS = [b"\n", b"\r", b"\r\n", b"/", b"\xff", b"\xff\xff", b"\xff\xfa", b"\x00", b" ", b"\xed\xa0\x80"]
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """The session with a few bytes changed, added, dropped, doubled or exchanged."""
+    out = bytearray(data)
+    for _ in range(rng.randrange(1, 5)):
+        at = rng.randrange(len(out) + 1)
+        match rng.randrange(5):
+            case 0:
+                out[at : at + 1] = bytes((rng.randrange(256),))
+            case 1:
+                out[at:at] = rng.choice(BITS)
+            case 2:
+                del out[at : at + rng.randrange(1, 20)]
+            case 3:
+                out[at:at] = out[at : at + rng.randrange(1, 200)]
+            case _:
+                out = out[at:] + out[:at]
+    return bytes(out)
+
+
+def fuzz(tries: int, seed: int) -> None:
+    """Mutated sessions, half of them by telnet, in any split: nothing raises, and what is answered is safe to show."""
+    rng = random.Random(seed)
+    for number in range(tries):
+        telnet = bool(number & 1)
+        pieces = parted(mutated(rng.choice(SESSIONS), rng), rng, 4)
+        try:
+            room = conversed(pieces, telnet=telnet, most=rng.choice([1, 3, ALL]))
+            words = (room.sent + room.dialect.rest()).decode(errors="ignore" if telnet else "strict")
+            assert not UNSAFE.search(words.replace("\n", ""))
+        except Exception as error:
+            error.add_note(f"seed {seed}, try {number}: {pieces!r}")
+            raise
+
+
+def test_no_bytes_in_any_split_raise() -> None:
+    fuzz(50_000, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_no_bytes_in_any_split_raise_at_full_size() -> None:
+    fuzz(1_000_000, seed=2)
