@@ -36,6 +36,8 @@ TAIL_LINES = 15
 NO_FLOOD = "[flood]\nenabled = false\n"
 """The configuration of most tests: they say more at once than a person does."""
 
+CONNECTED = " (has|have) connected to the chat room$"
+
 Message: TypeAlias = dict[str, Any]
 
 
@@ -146,7 +148,11 @@ class Wire:
         if source:
             self.sock.bind((source, 0))
         self.sock.settimeout(DEADLINE_S)
-        self.sock.connect(address)
+        try:
+            self.sock.connect(address)
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.lines: list[str] = []
         """Every whole line that was taken so far."""
@@ -231,9 +237,9 @@ class Plain(Wire):
         self.send_bytes("".join(f"{line}\n" for line in lines).encode())
 
     def join(self, alias: str) -> list[str]:
-        """Choose an alias; the lines up to one's own connected line."""
+        """Choose an alias; the lines up to the one that tells everyone, which is the first after the history."""
         self.send(alias)
-        return self.read_until(rf"^{re.escape(alias)} has connected to the chat room$")
+        return self.read_until(CONNECTED)
 
     def read_until(self, pattern: str, deadline_s: float = DEADLINE_S) -> list[str]:
         """The lines up to the first in which the regular expression is found, that one included."""
@@ -356,12 +362,22 @@ class Start:
             client.join(alias)
         return client
 
+    def crowd(self, count: int, alias: str = "user") -> list[Plain]:
+        """So many plain clients, joined at the same time; a big room tells of them together."""
+        clients = [self.plain() for _ in range(count)]
+        for number, client in enumerate(clients):
+            client.send(f"{alias}{number}")
+        for client in clients:
+            client.read_until(CONNECTED)
+        return clients
+
     def native(self, alias: str = "", **options: Any) -> Native:
         """A native client; joined if it is given an alias."""
         client = Native(self._servers[-1].address, **options)
         self._wires.append(client)
         if alias:
-            assert client.hello(alias)["t"] == "welcome"
+            sid = client.hello(alias)["sid"]
+            client.read_until(lambda message: message["t"] == "join" and message["sid"] == sid)
         return client
 
     def close(self) -> None:

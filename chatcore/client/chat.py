@@ -92,14 +92,19 @@ class Chat:
     def run(self) -> int:
         if not self._options.alias:
             self._questions.ask_alias()
-        while self._code is None:
-            self._now = time.monotonic()
-            self._settle()
-            if self._code is None:
-                self._wait()
-        self._network.close()
-        self._selector.close()
-        return self._code
+        try:
+            while self._code is None:
+                self._now = time.monotonic()
+                self._settle()
+                if self._code is None:
+                    self._wait()
+            return self._code
+        finally:
+            # Also after an exception: an alias that is not given back is held for a while.
+            self._link.quit("", self._now)
+            self._network.send(self._link.data_to_send())
+            self._network.close()
+            self._selector.close()
 
     # One turn
 

@@ -326,6 +326,7 @@ class Link:
 
     def _acknowledged(self, key: str) -> None:
         if key and self.outbox.stored(key):
+            self._attempt = 0  # a connection that did its work was a good one, however short
             self._emit(events.Stored(key))
 
     def _on_answer(self, answer: messages.Ok | messages.Pong, now: float) -> None:

@@ -2,10 +2,13 @@
 
 It knows what of the input area is on the screen now, and gives the bytes that lead to what should be there.
 Invariants: what was printed above is never erased or overwritten; the terminal's cursor rests in the input area,
-never in the state "last column, wrap pending", where terminals differ. The input area is drawn with automatic wrapping
-off, so that also a terminal that takes a character for wider or narrower than we do has the rows that we count; and
-the cursor is placed by drawing what stands before it, so that it is at the right character on such a terminal, too.
-What is above is drawn with wrapping on, so that it is the terminal's own text, to select and to scroll. Pure.
+never in the state "last column, wrap pending", where terminals differ; and the cursor is placed by drawing what
+stands before it, so that it is at the right character also where a terminal takes one for wider than we do.
+
+The size that we know may be an old one (tmux tells of a new one a quarter of a second later), and the terminal's idea
+of a width is not always ours. Both may leave a piece of what was typed behind, above; neither erases what was printed.
+
+What is above is the terminal's own text, wrapped by it, to select and to scroll. Pure.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ ERASE_BELOW, CLEAR = "\x1b[J", "\x1b[H\x1b[2J"
 """From the cursor on; everything, but not the scrollback."""
 ROWS_LEFT_ABOVE = 1
 """What a long input leaves of the screen: something arriving can be seen."""
+WIDEST = 2
+"""Cells of a character."""
 
 
 class Line(NamedTuple):
@@ -37,8 +42,12 @@ class Area(NamedTuple):
 
 
 class Screen:
-    """`reflows`: the terminal breaks its rows anew when it becomes narrower. In doubt False: then a piece of the line
-    being typed may stay behind; in the other case something that was printed above could be erased."""
+    """`reflows`: the terminal breaks its rows anew when it becomes narrower; in doubt False.
+
+    Then the input area is drawn with wrapping on: a row takes as many of a narrower screen whether that became
+    narrower before or after the row was drawn. Otherwise with wrapping off: a row is always one row, whatever the
+    terminal thinks of the widths in it.
+    """
 
     def __init__(self, columns: int, rows: int, *, reflows: bool = False) -> None:
         self._columns, self._rows = columns, rows
@@ -52,16 +61,16 @@ class Screen:
         old, new = self._area, self._new_area(line)
         self._area = new
         if not old.rows:
-            return _draw(new, 0).encode()
+            return self._drawing(_draw(new, 0))
         if old == new:
             return b""
         if old.rows == new.rows:
-            return _unwrapped(_move(old.row, new.row) + new.before.shown).encode()
+            return self._drawing(_move(old.row, new.row) + new.before.shown)
         same = next(
             (at for at, (a, b) in enumerate(zip(old.rows, new.rows, strict=False)) if a != b),
             min(len(old.rows), len(new.rows)) - 1,
         )
-        return (_move(old.row, same) + ERASE_BELOW + _draw(new, same)).encode()
+        return self._drawing(_move(old.row, same) + ERASE_BELOW + _draw(new, same))
 
     def above(self, lines: list[str], line: Line) -> bytes:
         """`lines` are safe to show; they may hold colours, and wrap as the terminal wraps."""
@@ -87,6 +96,9 @@ class Screen:
         self._columns, self._rows = columns, rows
         return self.erase() + self.show(line)
 
+    def _drawing(self, text: str) -> bytes:
+        return (text if self._reflows else f"{WRAP_OFF}{text}{WRAP_ON}").encode()
+
     def _new_area(self, line: Line) -> Area:
         layout: Layout = lay_out(*line, self._columns)
         height = max(self._rows - ROWS_LEFT_ABOVE, 1)
@@ -102,12 +114,8 @@ def _draw(area: Area, first: int) -> str:
     rows = "\r\n".join(row.shown for row in area.rows[first:])
     last = len(area.rows) - 1
     if area.row == last and area.before == area.rows[last]:
-        return _unwrapped(rows)
-    return _unwrapped(rows + _move(last, area.row) + area.before.shown)
-
-
-def _unwrapped(text: str) -> str:
-    return f"{WRAP_OFF}{text}{WRAP_ON}"
+        return rows
+    return rows + _move(last, area.row) + area.before.shown
 
 
 def _move(row: int, to: int) -> str:
@@ -120,11 +128,13 @@ def _move(row: int, to: int) -> str:
 def _reflowed_row(area: Area, columns: int) -> int:
     """How far below the beginning of the area the cursor is now, at the least.
 
-    Where terminals differ (blanks, a wide character at the margin, a cursor behind a full row) the smaller number is right:
-    too few rows erased leave a piece of what was typed, too many take something from what was printed above.
+    Where terminals differ (blanks, a wide character at the margin or in a single column, a cursor behind a full row)
+    the smaller number is right: too few rows erased leave a piece of what was typed, too many take something from
+    what was printed above.
     """
-    above = sum(max(-(-_inked(row) // columns), 1) for row in area.rows[: area.row])
-    return above + max(_inked(area.before) - 1, 0) // columns
+    per_row = max(columns, WIDEST)
+    above = sum(max(-(-_inked(row) // per_row), 1) for row in area.rows[: area.row])
+    return above + max(_inked(area.before) - 1, 0) // per_row
 
 
 def _inked(row: Row) -> int:

@@ -187,7 +187,6 @@ class Attendance:
                 connection.address,
             )
             connection.session = None
-            connection.finishing = True
-            self._delivery.detach(connection)
+            self._delivery.finish(connection)
         if not record.lapsed:
             self._world.log.drop_stream(record.sid)

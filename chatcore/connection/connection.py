@@ -57,6 +57,7 @@ class Connection:
         "allowance",
         "closing",
         "dialect",
+        "due_seq",
         "fd",
         "finishing",
         "first",
@@ -107,6 +108,8 @@ class Connection:
         """The streams whose news are pushed to it; None while it is behind, or has replies due."""
         self.finishing = False
         """To be closed when everything due has been sent."""
+        self.due_seq = 0
+        """Of a finishing one: the last record decided before, which it is not closed without."""
 
         reactor.watch(self.fd, self, read=True, write=False)
 

@@ -56,7 +56,7 @@ class Delivery:
         self._due: dict[Connection, None] = {}
         """Readers to pump at the end of this tick."""
         self._waiting: dict[Connection, None] = {}
-        """Readers with a reply that waits for the disk."""
+        """Readers with a reply, or an end, that waits for the disk."""
 
     # Who is live
 
@@ -87,6 +87,12 @@ class Delivery:
             table.setdefault(name, {}).setdefault(reader.form, {})[connection] = connection.send
         connection.live_in = streams
 
+    def finish(self, connection: Connection) -> None:
+        """To be closed when it has been sent everything decided until now, also what is not durable yet."""
+        connection.finishing = True
+        connection.due_seq = self._log.head_seq
+        self.detach(connection)
+
     def forget(self, connection: Connection) -> None:
         """It is being closed."""
         self.detach(connection)
@@ -98,25 +104,33 @@ class Delivery:
     def deliver(self, fresh: list[Record]) -> None:
         """Send what has just become durable, and whatever else is due."""
         if fresh:
-            news: dict[str, list[Record]] = {}
-            for record in fresh:
-                for name in (record.room,) if type(record) is Said else streams_of(record):
-                    news.setdefault(name, []).append(record)
-            if len(news) > 1:
-                self._detach_mergers(news)
-            durable = self._log.durable_seq
-            for name, records in news.items():
-                for table in (self._single, self._several):
-                    for form, readers in list(table.get(name, {}).items()):
-                        self._push(form, readers, records, durable)
-            self.delivered_seq = durable
-            self._due |= self._waiting
-            self._waiting.clear()
+            self._deliver_news(fresh)
         if self._due:
             due, self._due = self._due, {}
             for connection in due:
                 if not (connection.writing or connection.closing):
                     self._pump(connection)
+
+    def _deliver_news(self, fresh: list[Record]) -> None:
+        """Push each stream's news to its live readers."""
+        news: dict[str, list[Record]] = {}
+        for record in fresh:
+            for name in (record.room,) if type(record) is Said else streams_of(record):
+                if name in news:
+                    news[name].append(record)
+                else:
+                    news[name] = [record]
+        if len(news) > 1:
+            self._detach_mergers(news)
+        durable = self._log.durable_seq
+        for name, records in news.items():
+            for table in (self._single, self._several):
+                if name in table:
+                    for form, readers in list(table[name].items()):
+                        self._push(form, readers, records, durable)
+        self.delivered_seq = durable
+        self._due |= self._waiting
+        self._waiting.clear()
 
     def has_due(self) -> bool:
         """A reader catches up and could go on at once."""
@@ -190,7 +204,7 @@ class Delivery:
         self._due[connection] = None
 
     def _caught_up(self, connection: Connection) -> None:
-        if connection.reader.queued_bytes:
+        if connection.reader.queued_bytes or connection.due_seq > self._log.durable_seq:
             self._waiting[connection] = None
         elif connection.finishing:
             self._on_done(connection)

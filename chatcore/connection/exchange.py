@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from chatcore.connection.connection import Connection
     from chatcore.connection.listener import Crowd
-    from chatcore.dialects.dialect import Event
+    from chatcore.dialects.dialect import Dialect, Event
     from chatcore.hub.command import Command
     from chatcore.hub.flood import FloodLimits
     from chatcore.hub.hub import Hub, Outcome
@@ -103,10 +103,20 @@ class Exchange:
         if dialect is None:
             self._sniff(connection, data)
             return
-        if answers := dialect.feed(data):
-            self._send_now(connection, answers)
+        session = connection.session
+        if session is not None and not (connection.pauses or self.flood.enabled):
+            # The hot path: one run from one read, and nobody to answer but the record. The loop in `_decide` would
+            # do the same with five calls more.
+            run = dialect.run(data)
+            if run is not None:
+                if self._world.now != self._reactor.now:
+                    self.clock()
+                if (outcome := self.hub.say(session, run)) is not None:
+                    self._answer(connection, run, outcome)
+                return
+        dialect.feed(data)
         if not connection.pauses:
-            self._decide(connection)
+            self._decide(connection, dialect)
 
     def _sniff(self, connection: Connection, data: bytes) -> None:
         first = (connection.first or b"") + data
@@ -121,14 +131,15 @@ class Exchange:
             return
         connection.dialect = opened
         connection.reader = Reader(opened.form, self.delivery.delivered_seq)
-        if answers := opened.feed(first):
-            self._send_now(connection, answers)
-        self._decide(connection)
+        opened.feed(first)
+        self._decide(connection, opened)
 
     def ended(self, connection: Connection) -> None:
         """The peer will send no more; what it sent is handled first."""
-        if connection.pauses == Pause.NONE:
-            self._decide(connection)
+        if connection.dialect is None:
+            self.lost(connection, "left without a word")
+        elif not connection.pauses:
+            self._decide(connection, connection.dialect)
 
     def writable(self, connection: Connection) -> None:
         self.delivery.writable(connection)
@@ -148,26 +159,21 @@ class Exchange:
 
     # Deciding
 
-    def _decide(self, connection: Connection) -> None:
+    def _decide(self, connection: Connection, dialect: Dialect) -> None:  # noqa: C901 - the hot path
         """Decide what the connection has sent, as far as it may be decided now."""
-        dialect = connection.dialect
-        if dialect is None:
-            self._finish_if_ended(connection)
-            return
         if self._world.now != self._reactor.now:
             self.clock()
-        flood = self.flood.enabled
+        most = ALL
         while not (connection.finishing or connection.closing):
-            most = self._allowed(connection) if flood else ALL
-            if not most:
+            if self.flood.enabled and not (most := self._allowed(connection)):
                 return
             event = dialect.next(most)
             if event is None:
                 break
-            if flood and connection.allowance is not None:
-                connection.allowance.spend(event.lines if type(event) is Say else 1)
             session = connection.session
             if type(event) is Say and session is not None:
+                if connection.allowance is not None:
+                    connection.allowance.spend(event.lines)
                 outcome = self.hub.say(session, event)
                 if outcome is None:
                     continue
@@ -178,8 +184,10 @@ class Exchange:
                 connection.pause(Pause.REPLIES)
                 self._unread.add(connection)
                 return
+        if dialect.negotiates and (answers := dialect.answers()):
+            self._send_now(connection, answers)
         if connection.input_ended:
-            self._finish_if_ended(connection)
+            self._finish_if_ended(connection, dialect)
 
     def clock(self) -> None:
         """Give the hub the time of this turn."""
@@ -208,8 +216,8 @@ class Exchange:
 
     def _resume(self, connection: Connection, reason: Pause) -> None:
         connection.resume(reason)
-        if connection.pauses == Pause.NONE:
-            self._decide(connection)
+        if not connection.pauses and connection.dialect is not None:
+            self._decide(connection, connection.dialect)
 
     def _carry_out(self, connection: Connection, event: Event) -> None:
         session = connection.session
@@ -217,13 +225,14 @@ class Exchange:
             self._refuse(connection, event)
         elif type(event) is Hello:
             self._arrive(connection, event)
-        elif session is None:
-            if type(event) is Mistake:
-                self._tell(connection, Refused(event.refusal, event.id, event.re))
-        else:
+        elif session is not None:
+            if connection.allowance is not None:
+                connection.allowance.spend(1)
             self._answer(connection, event, self.hub.execute(session, event))
             if type(event) is Away:
                 self.attendance.announce(session)
+        elif type(event) is Mistake:
+            self._tell(connection, Refused(event.refusal, event.id, event.re))
 
     def _answer(self, connection: Connection, command: Command, outcome: Outcome) -> None:
         """Queue the replies around the records, and follow what the records say."""
@@ -315,21 +324,17 @@ class Exchange:
                 Hangup("did not join in time", connection.dialect.reply(Refused(refusal))),
             )
 
-    def _finish_if_ended(self, connection: Connection) -> None:
+    def _finish_if_ended(self, connection: Connection, dialect: Dialect) -> None:
         """All input has been decided; if there will be no more, what is due is sent and the connection closed."""
-        if not connection.input_ended or connection.finishing:
+        if connection.finishing:
             return
-        if connection.dialect is None:
-            self.lost(connection, "left without a word")
-            return
-        if rest := connection.dialect.rest():
+        if rest := dialect.rest():
             self._send_now(connection, rest)
         session = connection.session
         if session is not None and session.token_hash is None:
             # A plain client that ends its input has left, as if it had said so.
             self.attendance.follow(self.hub.execute(session, Quit()).records)
-        connection.finishing = True
-        self.delivery.detach(connection)
+        self.delivery.finish(connection)
 
     def stop(self) -> None:
         """The server stops: tell everybody, send what is due, close."""
@@ -339,8 +344,7 @@ class Exchange:
                 continue
             connection.pause(Pause.FLOOD)
             self._tell(connection, Bye("stopping"))
-            connection.finishing = True
-            self.delivery.detach(connection)
+            self.delivery.finish(connection)
 
     def reap(self) -> None:
         """The end of a tick, after delivery: let those who have read their replies go on, and close the dead."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.native import Native
-from chatcore.dialects.plain import Plain
+from chatcore.dialects.plain import Plain, TelnetPlain
 from chatcore.dialects.refusals import http_answer, irc_answer, tls_answer
 from chatcore.dialects.sniff import Kind
 
@@ -19,7 +19,7 @@ def open_dialect(kind: Kind, first: bytes) -> Dialect | Hangup:
         case Kind.PLAIN:
             return Plain()
         case Kind.TELNET:
-            return Plain(telnet=True)
+            return TelnetPlain()
         case Kind.NATIVE:
             return Native()
         case Kind.HTTP:

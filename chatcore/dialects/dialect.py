@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeAlias, final
 
-from chatcore.hub.command import Command, Hello
+from chatcore.hub.command import Command, Hello, Say
 
 if TYPE_CHECKING:
     from chatcore.hub.reply import Reply
@@ -34,11 +34,23 @@ class Dialect(Protocol):
     returns: ClassVar[bool]
     """Its sessions get a token, outlive the connection, and see their own leaving as a record."""
 
-    def feed(self, data: bytes) -> bytes:
-        """Take what the peer sent. Returns what the framing itself owes the peer (telnet's refusals), mostly nothing."""
+    negotiates: ClassVar[bool]
+    """Its framing has answers of its own."""
+
+    def run(self, data: bytes) -> Say | None:
+        """A short cut for the hot path: the run that `data` is, if it is one run, whole, and nothing else is there.
+
+        It gives what `feed` and `next` would; None, and nothing taken, if it cannot tell at once.
+        """
+
+    def feed(self, data: bytes) -> None:
+        """Take what the peer sent."""
 
     def next(self, most: int) -> Event | None:
         """The next command, or a run of at most `most` lines; None when more bytes are needed."""
+
+    def answers(self) -> bytes:
+        """What the framing itself owes the peer: telnet's refusals."""
 
     def rest(self) -> bytes:
         """The peer will send no more: words about an unfinished last line, if there is one."""

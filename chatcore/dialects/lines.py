@@ -33,14 +33,18 @@ class Lines:
         self._skipping = False
 
     def feed(self, data: bytes) -> None:
-        if self._partial is None and not self._skipping and len(data) <= self._limit:
-            if data.endswith(b"\n"):
-                # The hot path: whole lines, and none of them can be too long.
-                if self._block is None and self._blocks is None:
-                    self._block = data[:-1]
-                else:
-                    self._push(data[:-1])
-                return
+        if (
+            self._partial is None
+            and not self._skipping
+            and len(data) <= self._limit
+            and data.endswith(b"\n")
+        ):
+            # The hot path: whole lines, and none of them can be too long.
+            if self._block is None and self._blocks is None:
+                self._block = data[:-1]
+            else:
+                self._push(data[:-1])
+            return
         if self._skipping:
             end = data.find(b"\n")
             if end < 0:
@@ -112,6 +116,16 @@ class Lines:
             return block
         self._block = block[end + 1 :]
         return block[:end]
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is fed that has not been taken."""
+        return (
+            self._block is None
+            and self._partial is None
+            and self._blocks is None
+            and not self._skipping
+        )
 
     @property
     def unfinished(self) -> bool:

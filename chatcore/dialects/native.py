@@ -11,7 +11,7 @@ import json
 import re
 from collections import deque
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from chatcore.dialects.dialect import Event, Hangup
 from chatcore.dialects.lines import OVERLONG, Lines
@@ -52,26 +52,30 @@ class _Bad(Exception):
         self.refusal = refusal
 
 
-class Native:
-    __slots__ = ("_joined", "_lines", "_todo", "_tries")
+class Native(Lines):
+    __slots__ = ("_joined", "_todo", "_tries")
 
     name: ClassVar[str] = "native"
     form: ClassVar[Form] = NativeForm()
     returns: ClassVar[bool] = True
+    negotiates: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._lines = Lines(NATIVE_LINE_BYTES)
+        super().__init__(NATIVE_LINE_BYTES)
         self._joined = False
         self._tries = 0
         self._todo: deque[Event] | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        self._lines.feed(data)
+    def answers(self) -> bytes:
         return b""
+
+    def run(self, data: bytes) -> Say | None:
+        """JSON has no short cut."""
+        return None
 
     def next(self, most: int) -> Event | None:
         while not self._todo:
-            block = self._lines.take(most if self._joined else 1)
+            block = self.take(most if self._joined else 1)
             if block is None:
                 return None
             if block is OVERLONG:
@@ -195,6 +199,8 @@ def _value(message: dict[str, Any], param: Param) -> Any:
             if line_id is None:
                 raise _bad(param.name, "1 to 64 of A-Z a-z 0-9 - _")
             return line_id
+        case _:
+            assert_never(param.kind)
 
 
 def _words(message: dict[str, Any], param: Param) -> str:

@@ -62,7 +62,7 @@ class Hub:
         if type(decision) is Refusal:
             return Outcome(_refused(command, decision), (), ())
         if type(command) is Away:
-            self.world.presence.set_away(session.sid, command.text)
+            self.world.presence.set_away(session.sid, command.text or None)
         assert not isinstance(decision, Said)
         return self._carry_out(decision)
 

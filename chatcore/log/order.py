@@ -31,7 +31,7 @@ class LocalOrderer:
         seq = self.head_seq + 1
         self.head_seq += draft.lines if isinstance(draft, Said) else 1
         # `tuple.__new__` and not `_replace`: the latter costs a microsecond, and this runs for every read.
-        return _new(draft.__class__, (seq, self.time_ms, *draft[2:]))
+        return _new(type(draft), (seq, self.time_ms, *draft[2:]))
 
 
 _new = tuple.__new__

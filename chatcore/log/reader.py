@@ -36,7 +36,7 @@ class Form(Protocol):
 class Subscription:
     """A stream that a reader follows, from one position to another."""
 
-    __slots__ = ("after", "stream", "until")
+    __slots__ = ("after", "missed", "stream", "until")
 
     def __init__(self, stream: Stream, after: int) -> None:
         self.stream = stream
@@ -44,6 +44,8 @@ class Subscription:
         """Lines up to here are not this reader's: it joined after them, or was told that it missed them."""
         self.until: int | None = None
         """The last `seq` that is this reader's, when it has left; None while it follows."""
+        self.missed = 0
+        """Lines up to `after` that were gone when the reader came to them; it is still to be told so."""
 
 
 class Due(NamedTuple):
@@ -117,8 +119,13 @@ class Reader:
         """The next page of records, gap notice or reply."""
         replies = self._replies
         until = min(durable_seq, replies[0].position) if replies else durable_seq
-        while self.position < until:
-            if data := self._gap() or self._page(until):
+        while True:
+            data, limit = self._gap(until, durable_seq)
+            if data:
+                return data
+            if self.position >= until:
+                break
+            if data := self._page(limit):
                 return data
         if replies and replies[0].position <= self.position and replies[0].needs <= durable_seq:
             due = replies.popleft()
@@ -128,15 +135,24 @@ class Reader:
             return due.data
         return b""
 
-    def _gap(self) -> bytes:
-        """The notice for lines that were dropped before this reader came to them, if there are any."""
+    def _gap(self, until: int, durable_seq: int) -> tuple[bytes, int]:
+        """The notice for lines that were dropped before this reader came to them, or how far to read before it.
+
+        A reader may take `next` - 1 for its position, so whatever its other streams have before `next` goes first.
+        """
         for subscription in self.subscriptions:
-            stream = subscription.stream
+            stream, most = subscription.stream, _limit(subscription, durable_seq)
             begin = max(self.position, subscription.after)
-            if begin < stream.floor_seq and (missed := stream.missed_after(begin)):
-                subscription.after = stream.floor_seq
-                return self.form.gap(stream.name, missed, stream.next_kept())
-        return b""
+            if missed := stream.missed_after(begin, most):
+                subscription.missed += missed
+                subscription.after = min(stream.floor_seq, most)
+            if subscription.missed:
+                next_seq = min(stream.next_kept(), most + 1)
+                if next_seq <= self.position + 1:
+                    missed, subscription.missed = subscription.missed, 0
+                    return self.form.gap(stream.name, missed, next_seq), until
+                until = min(until, next_seq - 1)
+        return b"", until
 
     def _page(self, until: int) -> bytes:
         """A page of records after the position, which moves. Empty when the streams have none up to `until`."""
@@ -168,7 +184,11 @@ class Reader:
         return subscription.stream.after(begin, _limit(subscription, until))
 
     def _over(self, subscription: Subscription) -> bool:
-        return subscription.until is not None and subscription.until <= self.position
+        return (
+            subscription.until is not None
+            and subscription.until <= self.position
+            and not subscription.missed
+        )
 
 
 def _limit(subscription: Subscription, until: int) -> int:

@@ -133,11 +133,10 @@ class Stream:
         first = self._lasts[index] - (self._ends[index] - before) + 1
         return before + max(0, seq - first + 1)
 
-    def missed_after(self, seq: int) -> int:
-        """How many lines after `seq` are no longer kept."""
-        if seq >= self.floor_seq:
-            return 0
-        return self.lines_up_to(self.floor_seq) - self.lines_up_to(seq)
+    def missed_after(self, seq: int, until: int) -> int:
+        """How many lines in `seq` < … ≤ `until` are no longer kept."""
+        gone = min(self.floor_seq, until)
+        return self.lines_up_to(gone) - self.lines_up_to(seq) if seq < gone else 0
 
     def next_kept(self) -> int:
         """The first `seq` that is kept, or the newest if none is."""

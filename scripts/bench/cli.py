@@ -31,6 +31,7 @@ FEWER_RUNS = {"W5": 3, "W6": 3}
 DURATION_S = 3.0
 QUICK_S = 1.0
 INTERRUPTED = 130
+QUIET_LOAD = 0.5  # load average above which others disturb the figures
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +98,10 @@ def run(options: argparse.Namespace) -> int:
     cores = machine.Cores.of_this_machine()
     if cores.server is None:
         progress.say("only one core: server and load share it, the figures say little")
+    if (load := os.getloadavg()[0]) > QUIET_LOAD:
+        progress.say(
+            f"the machine is busy (load average {load:.1f}): trust the ratios, and not by much"
+        )
     if machine.raise_descriptor_limit() < servers.REDIS_CLIENTS:
         progress.say("the limit on open files is low: W6 cannot have 10,000 clients")
     bench = workloads.Bench(programs, cores, options.duration, options.quick)

@@ -43,6 +43,8 @@ class RoomServer:
         self.refuse_hello: list[dict[str, Any]] = []
         self.refuse_texts: set[str] = set()
         self.ignore_lines = False
+        self.goodbyes = 0
+        self.repeats = 0  # numbers before the position that a return is sent once more
         self.topic = ""
         self.log = "log-1"
         self._sessions = 0
@@ -127,7 +129,8 @@ class ServerEnd:
         resumed = known is not None and hello.get("log") == self._server.log
         self.member = known if known and resumed else self._server.arrive(hello["alias"])
         head = self._server.head
-        self._position = hello["after"] if resumed else head
+        after = hello["after"] if resumed else head
+        self._position = after - self._server.repeats if resumed else head
         if not resumed:
             self._server.store("join", alias=hello["alias"], sid=self.member.sid)
         people = [{"alias": hello["alias"], "state": "here"}]
@@ -140,7 +143,7 @@ class ServerEnd:
             token=self.member.token,
             alias=hello["alias"],
             resumed=resumed,
-            seq=self._position,
+            seq=after,
             grace_s=15,
             rooms=rooms,
         )
@@ -165,6 +168,7 @@ class ServerEnd:
         tag = {"re": message["re"]} if "re" in message else {}
         match message["t"]:
             case "quit":
+                self._server.goodbyes += 1
                 self._reply("bye", reason="quit")
                 self.closed = True
             case "ping":

@@ -197,7 +197,7 @@ def test_a_signal_ends_it_politely_with_128_and_its_number(loopback_server, numb
         assert client.stdout.readline() == b"Connected to the server!\n"
         client.send_signal(number)
         assert client.wait(DEADLINE_S) == 128 + number
-    wait_for(lambda: not loopback_server.is_anybody_connected)
+    wait_for(lambda: loopback_server.room.goodbyes == 1)
 
 
 def test_a_reader_that_leaves_ends_it_quietly(loopback_server):
@@ -214,6 +214,7 @@ def test_a_reader_that_leaves_ends_it_quietly(loopback_server):
             loopback_server.act(lambda room: room.say("Bob", "anybody?"))
         assert client.returncode == 141
         assert client.stderr.read() == b""
+    wait_for(lambda: loopback_server.room.goodbyes == 1)
 
 
 def test_output_goes_on_while_the_input_stays_open(loopback_server):

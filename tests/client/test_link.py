@@ -325,3 +325,68 @@ def test_a_person_may_ask_to_connect_now(wire):
     wire.cut(roll=0.9)
     wire.link.retry_now(wire.now)
     assert wire.link.retry_at == wire.now
+
+
+def test_a_refused_count_of_what_was_missed_holds_nothing_up(wire):
+    wire.cut()
+    wire.server.say("Bob", "missed")
+    wire.open()
+    wire.end.received(wire.link.data_to_send())
+    wire.link.received(wire.end.data_to_send(), wire.now)
+    barrier = json.loads(wire.link.data_to_send())
+    assert wire.link.deadline == wire.now + MAX_GATHER_S
+    wire.receive({"t": "refused", "re": barrier["re"], "code": "not_in_room", "words": "No."})
+    assert wire.texts == ["missed"]
+    assert wire.seen(events.Refusal) == []
+
+
+def test_a_return_to_no_room_has_nothing_to_wait_for(wire):
+    wire.cut()
+    wire.link.connected(wire.now)
+    fields = {"log": "log-1", "sid": "s1", "token": "t1", "alias": "Alice", "resumed": True}
+    wire.receive({"t": "welcome", **fields, "seq": 3, "rooms": []})
+    assert wire.seen(events.Back)[0].missed == 0
+
+
+def test_a_page_of_history_that_was_asked_for_is_shown_even_if_empty(wire):
+    wire.link.ask(Request("history", room="#lobby", limit=5), 0.0)
+    wire.carry()
+    assert wire.seen(messages.History)[-1].records == ()
+    assert len(wire.link.outbox) == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "alias", "rooms"),
+    [
+        (Request("part", room="#lobby"), {"room": "#lobby"}, "Alice", []),
+        (Request("nick", alias="Ally"), {"alias": "Ally"}, "Ally", ["#lobby"]),
+    ],
+)
+def test_an_answer_changes_what_the_next_hello_asks_for(wire, request_, answer, alias, rooms):
+    wire.link.ask(request_, 0.0)
+    key = json.loads(wire.link.data_to_send())["re"]
+    wire.receive({"t": "ok", "re": key, **answer})
+    assert (wire.link.alias, list(wire.link.rooms.values())) == (alias, rooms)
+
+
+def test_presence_is_passed_on_and_a_second_welcome_is_not(wire):
+    before = len(wire.told)
+    wire.receive({"t": "presence", "alias": "Bob", "state": "away"}, {"t": "pong"})
+    wire.receive({"t": "welcome", "log": "x", "sid": "x", "alias": "X", "seq": 0})
+    assert [type(each) for each in wire.told[before:]] == [messages.Presence]
+    assert wire.link.alias == "Alice"
+
+
+def test_bytes_of_no_connection_are_ignored():
+    link = new_link()
+    link.received(b'{"t":"bye"}\n', 0.0)
+    assert (link.hangup, link.deadline, link.take_events()) == (None, None, [])
+
+
+def test_a_short_connection_that_did_its_work_was_a_good_one(wire):
+    for _ in range(4):
+        wire.cut(roll=0.999999).open()
+        wire.link.ask(say("hi"), wire.now)
+        wire.carry()
+    wire.cut(roll=0.999999)
+    assert round(wire.seen(events.Lost)[-1].retry_s) == 2

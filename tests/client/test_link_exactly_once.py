@@ -169,11 +169,12 @@ class Pipes:
 
 
 @settings(max_examples=400, deadline=None)
-@given(steps=STEPS)
+@given(steps=STEPS, repeats=st.sampled_from([0, 0, 9]))
 def test_whatever_is_cut_each_line_is_stored_and_shown_exactly_once_and_in_order(
-    new_room_server, steps
+    new_room_server, steps, repeats
 ):
     server, link = new_room_server(), new_link()
+    server.repeats = repeats
     pipes = Pipes(server, link)
     typed = 0
     for step, count in steps:

@@ -75,8 +75,8 @@ class Glass(pyte.Screen):
         assert (how, self.cursor.x) == (0, 0), "only whole rows are erased"
         for y in range(self.cursor.y, self.lines):
             self.buffer.pop(y, None)
-        if self.cursor.y:
-            self.buffer[self.cursor.y - 1].goes_on = False
+        if self.cursor_row:
+            self.rows[self.cursor_row - 1].goes_on = False
 
     # what a test looks at
 
@@ -243,9 +243,11 @@ class Room:
         rows = [text_of(row) for row in self.glass.rows]
         for start in range(len(expected.rows) - size + 1):
             top = self.glass.cursor_row - (expected.row - start)
-            if start <= expected.row < start + size and (
-                not self.glass.knows_clusters
-                or rows[top : top + size] == expected.rows[start : start + size]
+            shown = rows[top : top + size]
+            if not start <= expected.row < start + size:
+                continue
+            if shown == expected.rows[start : start + size] or (
+                not self.glass.knows_clusters and start == self.screen._top
             ):
                 return expected, top, size
         raise AssertionError(f"expected {expected}, there is {rows[-self.glass.lines :]}")
@@ -338,6 +340,21 @@ def test_a_terminal_that_knows_no_clusters_tears_no_line_either(
     for act, *arguments in steps:
         act(room, *arguments)
         room.check()
+
+
+@given(COLUMNS, ROWS, st.booleans(), st.lists(st.tuples(COLUMNS, ROWS, STEPS), max_size=3))
+def test_a_size_that_is_told_late_costs_no_printed_line(
+    columns: int, rows: int, reflows: bool, changes: list[tuple]
+) -> None:
+    room = Room(columns, rows, reflows=reflows)
+    for new_columns, new_rows, steps in changes:
+        room.glass.become(new_columns, new_rows)
+        for act, *arguments in steps:
+            if act is not Room.resize:
+                act(room, *arguments)
+        room.glass.feed(room.screen.resize(new_columns, new_rows, room.line))
+    there = iter(room.glass.paragraphs(0, room.glass.cursor_row))
+    assert all(line in there for line in room.printed)
 
 
 @pytest.mark.parametrize("length", range(12))

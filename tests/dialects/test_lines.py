@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.dialects.lines import OVERLONG, Lines, Overlong
+
+if TYPE_CHECKING:
+    import random
 
 LIMIT = 8
 
@@ -176,6 +179,13 @@ def test_a_block_of_many_lines_can_be_taken_one_by_one() -> None:
     assert [lines.take(1), lines.take(1), lines.take(1), lines.take(1)] == [b"a", b"b", b"c", None]
 
 
+def test_reads_that_nobody_takes_wait_in_their_order() -> None:
+    lines = Lines(LIMIT)
+    for piece in (b"a\n", b"b\nc\n", b"d", b"\ne\n", b"123456789\n", b"f\n"):
+        lines.feed(piece)
+    assert taken(lines, 1) == [b"a", b"b", b"c", b"d", b"e", OVERLONG, b"f"]
+
+
 def test_an_idle_framing_holds_no_containers() -> None:
     lines = Lines(LIMIT)
     lines.feed(b"a\n")
@@ -186,6 +196,18 @@ def test_an_idle_framing_holds_no_containers() -> None:
     assert lines.take(5) == b"a"
     assert lines.take(5) is OVERLONG
     assert lines._blocks is None
+
+
+def test_the_end_of_a_skipped_line_may_come_much_later() -> None:
+    lines = Lines(LIMIT)
+    for _ in range(3):
+        lines.feed(b"x" * 20)
+    assert lines.take(1) is OVERLONG
+    lines.feed(b"x")
+    assert lines.unfinished
+    lines.feed(b"x\nok\n")
+    assert lines.take(1) == b"ok"
+    assert lines.take(1) is None
 
 
 def test_an_unfinished_line_is_known() -> None:

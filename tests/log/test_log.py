@@ -126,3 +126,10 @@ def test_a_dropped_stream_gives_its_memory_back(said: Callable[..., Said]) -> No
     log.drop_stream("#never")
     assert list(log.streams) == ["#0"]
     assert len(log.streams["#0"].records) == 28
+
+
+def test_a_stream_is_made_when_it_is_first_asked_for() -> None:
+    log = Log("n1")
+    stream = log.stream("#a")
+    assert (stream.name, stream.records) == ("#a", [])
+    assert log.stream("#a") is stream

@@ -87,7 +87,11 @@ def test_the_number_of_lines_is_exact_at_every_position(
     assert stream.next_kept() == (model.kept() or model.lines[-1:] or [(0, "")])[0][0]
     for seq in range(model.head + 3):
         assert stream.lines_up_to(seq) == sum(line <= seq for line, _ in model.lines)
-        assert stream.missed_after(seq) == sum(seq < line <= model.floor for line, _ in model.lines)
+        for until in (model.floor // 2, model.floor, model.head):
+            gone = min(model.floor, until)
+            assert stream.missed_after(seq, until) == sum(
+                seq < line <= gone for line, _ in model.lines
+            )
 
 
 @given(STEPS)
@@ -122,7 +126,7 @@ def test_reading_cuts_runs_only_and_hands_out_whole_records_as_they_are(said: Ma
 
 def test_an_empty_stream_has_nothing_and_misses_nothing() -> None:
     stream = Stream("#a")
-    assert (stream.lines_up_to(9), stream.missed_after(0), stream.newest_seq()) == (0, 0, 0)
+    assert (stream.lines_up_to(9), stream.missed_after(0, 9), stream.newest_seq()) == (0, 0, 0)
     assert stream.next_kept() == 0
     assert list(stream.after(0, 9)) == []
     assert list(stream.before(9)) == []
@@ -144,7 +148,7 @@ def test_the_window_is_bounded_in_bytes_and_gives_up_an_eighth_at_once(said: Mak
             assert stream.size <= WINDOW_BYTES - WINDOW_BYTES // TRIM_SHARE
     assert stream.size > WINDOW_BYTES // 2
     assert 0 < trims < 60, "deleting from the front is rare"
-    assert stream.missed_after(0) + len(stream.records) == 200
+    assert stream.missed_after(0, 200) + len(stream.records) == 200
 
 
 def test_the_window_is_bounded_in_records() -> None:
@@ -155,7 +159,7 @@ def test_the_window_is_bounded_in_records() -> None:
     assert stream.floor_seq == 0
     stream.append(Joined(WINDOW_RECORDS + 1, 1, "#a", "s1", "Ann", quiet=False))
     assert len(stream.records) == WINDOW_RECORDS - WINDOW_RECORDS // TRIM_SHARE
-    assert stream.missed_after(0) == WINDOW_RECORDS + 1 - len(stream.records)
+    assert stream.missed_after(0, WINDOW_RECORDS) == WINDOW_RECORDS + 1 - len(stream.records)
 
 
 def test_a_reader_from_before_all_that_is_counted_is_told_a_lower_bound(said: Make) -> None:
@@ -170,13 +174,13 @@ def test_a_reader_from_before_all_that_is_counted_is_told_a_lower_bound(said: Ma
     assert len(stream._lasts) == COUNTED_RECORDS + 5
     first_counted = stream._lasts[0] - 2
     uncounted = first_counted - 1
-    assert stream.missed_after(0) == stream.missed_after(uncounted)
-    assert stream.missed_after(0) == missed - uncounted
+    assert stream.missed_after(0, seq) == stream.missed_after(uncounted, seq)
+    assert stream.missed_after(0, seq) == missed - uncounted
     for position in range(uncounted, first_counted + 9):
-        assert stream.missed_after(position) == missed - position
+        assert stream.missed_after(position, seq) == missed - position
     for position in range(seq - kept - 4, seq + 2):
         assert stream.lines_up_to(position) == min(position, seq - 1)
-        assert stream.missed_after(position) == max(0, seq - 1 - kept - position)
+        assert stream.missed_after(position, seq) == max(0, seq - 1 - kept - position)
 
 
 def test_a_page_is_whole_lines_and_goes_on_where_it_ended(said: Make, form: Any) -> None:

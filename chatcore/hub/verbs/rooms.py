@@ -74,11 +74,14 @@ def find_or_make(world: World, name: str) -> tuple[Room, bool] | Refusal:
 
 
 def joined(room: Room, sid: str, alias: str) -> Joined:
-    return Joined(DRAFT, DRAFT, room.name, sid, alias, len(room.members) >= BIG_ROOM)
+    # Whose going is still to be told comes back quietly, whatever the size: the notice would say the opposite.
+    quiet = len(room.members) >= BIG_ROOM or sid in room.departed
+    return Joined(DRAFT, DRAFT, room.name, sid, alias, quiet)
 
 
 def left(world: World, session: Session, room: str, why: str, text: str) -> Left:
-    quiet = len(world.state.named[room].members) > BIG_ROOM
+    there = world.state.named[room]
+    quiet = len(there.members) > BIG_ROOM or session.sid in there.arrived
     return Left(DRAFT, DRAFT, room, session.sid, session.alias, why, text, quiet)
 
 

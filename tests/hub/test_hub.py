@@ -1,0 +1,264 @@
+"""The hub: state is the fold of the log, and everybody who asked is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatcore.hub.command import (
+    Away,
+    Dm,
+    Gather,
+    Join,
+    Mistake,
+    Nick,
+    Part,
+    Ping,
+    Quit,
+    Rooms,
+    Say,
+    Topic,
+    Who,
+)
+from chatcore.hub.decision import BIG_ROOM
+from chatcore.hub.hub import Outcome
+from chatcore.hub.reply import Pong, Refusal, Refused, Welcome
+from chatcore.log.record import Closed, Crowd, Opened, Said, last_seq, lines_of
+
+PEOPLE = 5
+WHO = st.integers(0, PEOPLE - 1)
+ALIAS = st.sampled_from(["Ann", "ANN", "Bob", "Zoë", "ZOE\u0308", "Straße", "STRASSE", "a b"])
+ROOM = st.sampled_from(["#lobby", "#LOBBY", "#a", "#A", "#b", "#Straße", "#strasse", "x"])
+TEXT = st.sampled_from(["", "hi", "tea at four", "\u202e\x1b[31m"])
+IDS = st.lists(st.sampled_from([f"i{k}" for k in range(6)]), max_size=4)
+
+OPS = st.one_of(
+    st.tuples(st.just("hello"), WHO, ALIAS, st.lists(ROOM, max_size=3), st.booleans()),
+    st.tuples(st.just("return"), WHO, ALIAS, st.lists(ROOM, max_size=2)),
+    st.tuples(st.just("lapse"), WHO),
+    st.tuples(st.just("gather"), ROOM),
+    st.tuples(st.just("later"), st.integers(-1_000, 5_000)),
+    st.tuples(st.just("say"), WHO, ROOM, IDS, st.booleans()),
+    st.tuples(st.just("do"), WHO, st.builds(Dm, ALIAS, TEXT, st.none() | st.sampled_from("xyz"))),
+    st.tuples(st.just("do"), WHO, st.builds(Join, ROOM, st.none() | TEXT, st.booleans())),
+    st.tuples(st.just("do"), WHO, st.builds(Part, ROOM)),
+    st.tuples(st.just("do"), WHO, st.builds(Nick, ALIAS)),
+    st.tuples(st.just("do"), WHO, st.builds(Topic, st.none() | ROOM, st.none() | TEXT)),
+    st.tuples(st.just("do"), WHO, st.builds(Quit, TEXT, st.sampled_from(["quit", "lost"]))),
+    st.tuples(st.just("do"), WHO, st.sampled_from([Away("tea"), Away(), Who(), Rooms(), Ping(1)])),
+)
+
+
+class Play:
+    """A few people who do anything, as the connections let them."""
+
+    def __init__(self, house: Any) -> None:
+        self.house = house
+        self.there: dict[int, Any] = {}
+        """Who has a session that is not lapsed."""
+        self.tokens: dict[int, str] = {}
+
+    def run(self, op: tuple[Any, ...]) -> Outcome | None:
+        kind, *rest = op
+        return getattr(self, f"op_{kind}")(*rest)
+
+    def op_hello(self, who: int, alias: str, rooms: list[str], plain: bool) -> Outcome | None:
+        if who in self.there:
+            return None
+        return self.came(who, self.house.hello(alias, *rooms, plain=plain))
+
+    def op_return(self, who: int, alias: str, rooms: list[str]) -> Outcome | None:
+        if who in self.there or who not in self.tokens:
+            return None
+        return self.came(who, self.house.hello(alias, *rooms, token=self.tokens[who], after=1))
+
+    def came(self, who: int, outcome: Outcome) -> Outcome:
+        welcome = outcome.replies[0]
+        if type(welcome) is Welcome:
+            self.there[who] = self.house.state.sessions[welcome.sid]
+            self.tokens.pop(who, None)
+            if welcome.token is not None:
+                self.tokens[who] = welcome.token
+        return outcome
+
+    def op_lapse(self, who: int) -> Outcome | None:
+        if who not in self.there or who not in self.tokens:
+            return None
+        return self.house.lapse(self.there.pop(who))
+
+    def op_gather(self, room: str) -> Outcome:
+        return self.house.gather(room)
+
+    def op_later(self, ms: int) -> None:
+        self.house.world.now_ms += ms
+
+    def op_say(self, who: int, room: str, ids: list[str], me: bool) -> Outcome | None:
+        text = "\n".join(f"line {line_id}" for line_id in ids) or "hi"
+        return self.op_do(who, Say(room, text, max(1, len(ids)), tuple(ids), me))
+
+    def op_do(self, who: int, command: Any) -> Outcome | None:
+        if who not in self.there:
+            return None
+        outcome = self.house.do(self.there[who], command)
+        if type(command) is Quit:
+            del self.there[who]
+        return outcome
+
+
+def check_order(house: Any) -> None:
+    """Numbers without a hole, times that never go back."""
+    seq, time_ms = 0, 0
+    for record in house.records:
+        assert record.seq == seq + 1
+        assert record.time_ms >= time_ms
+        seq, time_ms = last_seq(record), record.time_ms
+    assert seq == house.world.log.head_seq
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(OPS, max_size=60))
+def test_the_state_is_the_fold_of_the_log(new_house: Any, view: Any, ops: list[Any]) -> None:
+    house = new_house()
+    play = Play(house)
+    for who, alias in enumerate(("Ann", "Bob")):
+        play.run(("hello", who, alias, ["#lobby", "#a"], who == 1))
+    for op in ops:
+        before = view(house.state)
+        outcome = play.run(op)
+        if outcome is not None and any(type(reply) is Refused for reply in outcome.replies):
+            assert view(house.state) == before, "what is refused changes nothing"
+            assert outcome.records == ()
+    house.collect()
+    check_order(house)
+    assert view(house.replayed()) == view(house.state)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(OPS, max_size=40))
+def test_the_state_of_a_big_room_is_the_fold_of_the_log(
+    new_house: Any, view: Any, ops: list[Any]
+) -> None:
+    """With comings and goings that are told together, at the size where that begins."""
+    house = new_house()
+    for k in range(BIG_ROOM - 1):
+        house.enter(f"P{k}")
+    play = Play(house)
+    for op in ops:
+        play.run(op)
+    house.gather("#lobby")
+    check_order(house)
+    assert view(house.replayed()) == view(house.state)
+    check_told(house)
+
+
+def check_told(house: Any) -> None:
+    """Somebody who counts along with what is shown of the lobby has as many people as are there."""
+    told: set[str] = set()
+    count = 0
+    for record in house.records:
+        if getattr(record, "room", "") != "#lobby":
+            continue
+        kind = type(record).__name__
+        if kind == "Joined" and not record.quiet:
+            assert record.sid not in told
+            told.add(record.sid)
+            count += 1
+        elif kind == "Left" and not record.quiet:
+            told.discard(record.sid)
+            count -= 1
+        elif type(record) is Crowd:
+            count += record.joined_count - record.left_count
+    assert count == len(house.state.named["#lobby"].members)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(IDS, st.booleans()), max_size=20))
+def test_an_id_is_stored_once_whatever_is_sent_again(
+    new_house: Any, runs: list[tuple[list[str], bool]]
+) -> None:
+    """Also inside one run, and among direct lines; the answer names the number it is stored under."""
+    house = new_house()
+    ann = house.enter("Ann")
+    stored: dict[str, int] = {}
+    for ids, direct in runs:
+        if direct and ids:
+            outcome = house.do(ann, Dm("Ann", "x", ids[0]))
+            ids = ids[:1]
+        else:
+            outcome = house.say(ann, "\n".join("x" for _ in ids) or "x", *ids)
+        acked = [(reply.id, reply.seq) for reply in outcome.replies]
+        assert acked == [(each, stored[each]) for each in ids if each in stored]
+        new = [each for each in dict.fromkeys(ids) if each not in stored]
+        head = house.world.log.head_seq
+        stored |= {each: head - len(new) + 1 + k for k, each in enumerate(new)}
+    lines = [record for record in house.records if hasattr(record, "text")]
+    seqs = {
+        line_id: record.seq + k
+        for record in lines
+        for k, line_id in enumerate(record.ids if type(record) is Said else (record.id,))
+    }
+    assert seqs == stored
+    nameless = sum(not ids for ids, _ in runs)
+    assert sum(map(lines_of, lines)) == len(stored) + nameless
+
+
+@pytest.fixture
+def ann(house: Any) -> Any:
+    return house.enter("Ann")
+
+
+def test_a_line_of_the_usual_kind_is_answered_by_its_record_alone(house: Any, ann: Any) -> None:
+    assert house.hub.say(ann, Say("#lobby", "hi")) is None
+    assert house.hub.execute(ann, Say("#lobby", "hi")) == Outcome((), (), ())
+    assert [record.text for record in house.collect()] == ["hi", "hi"]
+
+
+def test_each_line_that_has_an_id_gets_its_own_refusal(house: Any, ann: Any) -> None:
+    outcome = house.do(ann, Say("#nowhere", "a\nb", 2, ("i", "j"), re=4))
+    assert [(each.id, each.re, each.refusal.code) for each in outcome.replies] == [
+        ("i", 4, "no_such_room"),
+        ("j", 4, "no_such_room"),
+    ]
+    refusal = Refusal("bad_field", "No.")
+    for command, line_id in [
+        (Say("#nowhere", "a", re=4), None),
+        (Dm("Nobody", "a", "i", 4), "i"),
+        (Dm("Nobody", "a", None, 4), None),
+        (Mistake(refusal, "i", 4), "i"),
+        (Part("#nowhere", 4), None),
+    ]:
+        (reply,) = house.do(ann, command).replies
+        assert (reply.id, reply.re) == (line_id, 4)
+
+
+def test_records_are_numbered_and_dated_in_the_order_of_commands(house: Any, ann: Any) -> None:
+    house.world.now_ms = 5_000
+    house.do(ann, Topic("#lobby", "tea"))
+    house.world.now_ms = 4_000
+    house.do(ann, Topic("#lobby", "coffee"))
+    assert [record.time_ms for record in house.records[-2:]] == [5_000, 5_000]
+    check_order(house)
+
+
+def test_presence_ends_with_the_session_and_grace_with_the_return(house: Any, ann: Any) -> None:
+    presence = house.world.presence
+    house.do(ann, Away("tea"))
+    presence.lost(ann.sid, 0.0)
+    assert type(house.lapse(ann).records[-1]) is Closed
+    assert presence.person(ann).state == "here"
+    presence.lost(ann.sid, 0.0)
+    assert type(house.hello("Ann", token="t1").records[0]) is Opened
+    assert presence.grace_left_s(ann.sid, 0.0) is None
+
+
+def test_what_asks_only_changes_nothing(house: Any, ann: Any) -> None:
+    head = house.world.log.head_seq
+    assert house.do(ann, Ping(8)).replies == (Pong(8),)
+    house.do(ann, Rooms())
+    house.do(ann, Who())
+    assert house.hub.gather(Gather("#lobby")) == Outcome((), (), ())
+    assert house.world.log.head_seq == head
+    assert house.collect() == []

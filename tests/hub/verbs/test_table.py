@@ -1,0 +1,85 @@
+"""Plain commands from words: what is missing or too much is refused with the usage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcore.hub.reply import Refusal
+from chatcore.hub.verbs.table import NUMBER_DIGITS, Kind, Param, Verb, parse_words
+
+
+class Built(NamedTuple):
+    name: str = ""
+    number: int | None = None
+    words: str | None = None
+    hidden: str | None = None
+
+
+VERB: Any = Verb(
+    "try",
+    (
+        Param("hidden", Kind.ID, plain=False),
+        Param("name", Kind.NAME),
+        Param("number", Kind.NUMBER, required=False),
+        Param("words", Kind.WORDS, required=False),
+    ),
+    Built,  # type: ignore[arg-type]
+    lambda world, session, command: Refusal("", ""),
+    "/try NAME [number] [words]",
+    "tries",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "built"),
+    [
+        ("Ann", Built("Ann")),
+        ("  Ann  ", Built("Ann")),
+        ("Ann 12", Built("Ann", 12)),
+        ("Ann   007   a  b ", Built("Ann", 7, "a  b")),
+        ("Ann\u00a0B\u2003C 1", Built("Ann\u00a0B\u2003C", 1)),
+        ("Ann 1 \u00a0", Built("Ann", 1, "\u00a0")),
+        (f"Ann {'9' * NUMBER_DIGITS}", Built("Ann", 10**NUMBER_DIGITS - 1)),
+    ],
+)
+def test_words_become_parameters(words: str, built: Built) -> None:
+    assert parse_words(VERB, words) == built
+
+
+@pytest.mark.parametrize("number", ["x", "+1", "-1", "1_0", "１", "²", "1.0", "9" * 19])
+def test_a_number_is_ascii_digits_and_not_endless(number: str) -> None:
+    assert parse_words(VERB, f"Ann {number}") == Refusal(
+        "bad_field", "number must be a whole number. Usage: /try NAME [number] [words]"
+    )
+
+
+def test_what_is_needed_is_asked_for_by_name() -> None:
+    assert parse_words(VERB, "") == Refusal(
+        "bad_field", "/try needs a name. Usage: /try NAME [number] [words]"
+    )
+    other = replace(VERB, params=(Param("alias", Kind.NAME),))
+    assert parse_words(other, " ") == Refusal(
+        "bad_field", "/try needs an alias. Usage: /try NAME [number] [words]"
+    )
+
+
+def test_too_much_is_refused() -> None:
+    short = replace(VERB, params=VERB.params[:3])
+    assert parse_words(short, "Ann 1 more") == Refusal(
+        "bad_field", "/try takes no more than that. Usage: /try NAME [number] [words]"
+    )
+
+
+@given(st.text())
+def test_any_words_become_a_command_or_a_refusal(words: str) -> None:
+    assert isinstance(parse_words(VERB, words), Built | Refusal)
+
+
+def test_a_verb_without_usage_is_not_for_plain_clients() -> None:
+    assert VERB.plain
+    assert not replace(VERB, usage="").plain
