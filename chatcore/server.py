@@ -6,19 +6,12 @@ journal as one batch; deliver what has become durable, one send a reader; close,
 
 from __future__ import annotations
 
-import gc
 import logging
-import os
-import resource
 import secrets
-import signal
-import sys
 from typing import TYPE_CHECKING
 
-from chatcore import config, diagnostics
-from chatcore.banner import banner, port_unavailable
 from chatcore.connection.exchange import Exchange
-from chatcore.connection.listener import Crowd, Listener, listen
+from chatcore.connection.listener import Crowd, Listener
 from chatcore.hub.decision import World
 from chatcore.hub.flood import FloodLimits
 from chatcore.hub.hub import Hub
@@ -91,19 +84,13 @@ class Server:
         self.exchange.stop()
         self.reactor.call_later(STOP_S, self.reactor.stop)
 
-    def reload(self, argv: list[str]) -> None:
-        """Read the configuration again and take over what can change while running; a broken one changes nothing."""
-        settings = config.load_or_explain(argv, os.environ)
-        if isinstance(settings, int):
-            logger.error("the configuration has mistakes: the old one stays")
-            return
+    def configure(self, settings: Settings) -> None:
+        """Take over what can change while running; the rest waits for a restart."""
         self.exchange.flood = _flood(settings)
         self.crowd.most = settings.connections_per_address
         world = self.exchange.hub.world
         world.presence.grace_s = settings.grace_s
         world.history_on_join = settings.history_on_join
-        logging.getLogger("chatcore").setLevel(settings.log_level.upper())
-        logger.info("configuration reloaded")
 
 
 def _flood(settings: Settings) -> FloodLimits:
@@ -116,36 +103,6 @@ def _nothing() -> None:
 
 def main(argv: list[str]) -> int:
     """Run a server until it is told to stop. Returns the exit code: 0, 64, 69, 74 or 78."""
-    settings = config.load_or_explain(argv, os.environ)
-    if isinstance(settings, int):
-        return settings
-    console = diagnostics.configure(settings.log_level)
-    try:
-        return _serve(argv, settings)
-    finally:
-        console.close()
+    from chatcore.start import start  # it is made of what stands above
 
-
-def _serve(argv: list[str], settings: Settings) -> int:
-    # Every connection is a descriptor, and the soft limit is often 1,024.
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    sockets: list[socket.socket] = []
-    for host, port in ((settings.host, settings.port), *settings.listen):
-        try:
-            sockets += listen(host, port)
-        except OSError as error:
-            sys.stderr.write(port_unavailable(host, port, error))
-            return config.EXIT_UNAVAILABLE
-    server = Server(settings, sockets)
-    server.reactor.on_signal(signal.SIGTERM, server.stop)
-    server.reactor.on_signal(signal.SIGINT, server.stop)
-    server.reactor.on_signal(signal.SIGHUP, lambda: server.reload(argv))
-    # What was made until now stays: the collector need not look at it again.
-    gc.freeze()
-    addresses = [sock.getsockname()[:2] for sock in sockets]
-    sys.stdout.write(banner(addresses, asked_for_memory=settings.ephemeral))
-    sys.stdout.flush()
-    server.reactor.run()
-    logger.info("stopped")
-    return 0
+    return start(argv)

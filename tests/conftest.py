@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = float(os.environ.get("CHATCORE_TEST_PATIENCE", "1"))
-DEADLINE_S = 20.0 * PATIENCE
+DEADLINE_S = 20.0
 """For what takes milliseconds: only a broken server or a very busy machine gets there."""
 
-POLL_S = 0.01
+POLL_S = 0.002
 READ_BYTES = 64 * 1024
 TAIL_LINES = 15
 
@@ -41,9 +41,14 @@ CONNECTED = " (has|have) connected to the chat room$"
 Message: TypeAlias = dict[str, Any]
 
 
+def end_of(deadline_s: float) -> float:
+    """When a wait that begins now is over, on the monotonic clock."""
+    return time.monotonic() + deadline_s * PATIENCE
+
+
 def eventually(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
     """Look until the condition holds; fail after the deadline."""
-    end = time.monotonic() + deadline_s
+    end = end_of(deadline_s)
     idle = threading.Event()
     while not condition():
         assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
@@ -77,7 +82,7 @@ class Server:
         """What it prints until the whole line with the address is there."""
         assert self.process.stdout is not None
         fd, printed = self.process.stdout.fileno(), b""
-        end = time.monotonic() + DEADLINE_S
+        end = end_of(DEADLINE_S)
         while not re.search(rb"listening on .*\n", printed):
             ready, _, _ = select.select([fd], [], [], max(0.0, end - time.monotonic()))
             data = os.read(fd, READ_BYTES) if ready else b""
@@ -97,7 +102,7 @@ class Server:
 
     def wait(self, deadline_s: float = DEADLINE_S) -> int:
         """Its exit code."""
-        return self.process.wait(deadline_s)
+        return self.process.wait(deadline_s * PATIENCE)
 
     def stop(self) -> int:
         self.signal(signal.SIGTERM)
@@ -110,6 +115,15 @@ class Server:
     @property
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def has_read(self, client: Wire) -> bool:
+        """It has taken everything that the client sent from its socket."""
+        ours, theirs = client.sock.getsockname()[1], self.address[1]
+        for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, remote, _, queues, *_ = row.split()
+            if int(local[-4:], 16) == theirs and int(remote[-4:], 16) == ours:
+                return queues.endswith(":00000000")
+        return False
 
     @property
     def rss_kib(self) -> int:
@@ -147,7 +161,7 @@ class Wire:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             self.sock.bind((source, 0))
-        self.sock.settimeout(DEADLINE_S)
+        self.sock.settimeout(DEADLINE_S * PATIENCE)
         try:
             self.sock.connect(address)
         except OSError:
@@ -182,9 +196,10 @@ class Wire:
     def close(self) -> None:
         self.sock.close()
 
-    def receive(self, deadline_s: float = DEADLINE_S) -> bytes:
+    def receive(self, end: float | None = None) -> bytes:
         """The bytes of one read; empty at the end."""
-        self.sock.settimeout(deadline_s)
+        left_s = (end_of(DEADLINE_S) if end is None else end) - time.monotonic()
+        self.sock.settimeout(max(left_s, POLL_S))
         data = self.sock.recv(READ_BYTES)
         self.bytes_read += len(data)
         self.ended = not data
@@ -195,9 +210,8 @@ class Wire:
         while not self._waiting:
             if self.ended:
                 return None
-            left_s = end - time.monotonic()
             try:
-                data = self.receive(max(left_s, 0.001))
+                data = self.receive(end)
             except TimeoutError:
                 tail = "\n".join(self.lines[-TAIL_LINES:])
                 pytest.fail(f"nothing came in time; the last lines before:\n{tail}")
@@ -211,7 +225,7 @@ class Wire:
 
     def read_to_end(self, deadline_s: float = DEADLINE_S) -> list[str]:
         """All lines up to the end of the stream. A reset is a failure."""
-        end, taken = time.monotonic() + deadline_s, []
+        end, taken = end_of(deadline_s), []
         while (line := self.next_line(end)) is not None:
             taken.append(line)
         assert not self._partial, f"the stream ended inside a line: {self._partial!r}"
@@ -243,7 +257,7 @@ class Plain(Wire):
 
     def read_until(self, pattern: str, deadline_s: float = DEADLINE_S) -> list[str]:
         """The lines up to the first in which the regular expression is found, that one included."""
-        end, taken = time.monotonic() + deadline_s, []
+        end, taken = end_of(deadline_s), []
         while True:
             line = self.next_line(end)
             if line is None:
@@ -312,7 +326,7 @@ class Native(Wire):
         self, wanted: str | Callable[[Message], object], deadline_s: float = DEADLINE_S
     ) -> Message:
         """The next message of that kind, or for which the predicate holds; what precedes it is in `messages`."""
-        end = time.monotonic() + deadline_s
+        end = end_of(deadline_s)
         while True:
             message = self.next_message(end)
             if message is None:
@@ -327,7 +341,7 @@ class Native(Wire):
         return self.messages[before:-1]
 
     def read_messages_to_end(self, deadline_s: float = DEADLINE_S) -> list[Message]:
-        end, before = time.monotonic() + deadline_s, len(self.messages)
+        end, before = end_of(deadline_s), len(self.messages)
         while self.next_message(end) is not None:
             pass
         return self.messages[before:]
@@ -361,6 +375,10 @@ class Start:
         if alias:
             client.join(alias)
         return client
+
+    def unkept(self, address: tuple[str, int] | None = None, **options: Any) -> Plain:
+        """A client that the test itself closes: one of thousands, or of a server of its own."""
+        return Plain(address or self._servers[-1].address, **options)
 
     def crowd(self, count: int, alias: str = "user") -> list[Plain]:
         """So many plain clients, joined at the same time; a big room tells of them together."""

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chatcore.client.layout import Layout, Row, lay_out
+from chatcore.client.layout import SGR, Row, lay_out
+from chatcore.client.width import cells, clusters
 
 ESC = "\x1b"
 RESET_COLOR, WRAP_OFF, WRAP_ON = "\x1b[m", "\x1b[?7l", "\x1b[?7h"
-ERASE_BELOW, CLEAR = "\x1b[J", "\x1b[H\x1b[2J"
-"""From the cursor on; everything, but not the scrollback."""
+ERASE_BELOW = "\x1b[K\x1b[C\x1b[J\r"
+"""This row, then from its second column on: tmux takes "erase below" in the first cell of the screen for "clear", and
+copies everything, the input too, to its scrollback."""
+CLEAR = "\x1b[H\x1b[2J"
+"""Everything, but not the scrollback."""
 ROWS_LEFT_ABOVE = 1
 """What a long input leaves of the screen: something arriving can be seen."""
 WIDEST = 2
@@ -86,8 +90,8 @@ class Screen:
         return (_move(old.row, 0) + ERASE_BELOW).encode() if old.rows else b""
 
     def clear(self, line: Line) -> bytes:
-        self._area = Area()
-        return CLEAR.encode() + self.show(line)
+        # erased first: some terminals keep in their scrollback what is cleared
+        return self.erase() + CLEAR.encode() + self.show(line)
 
     def resize(self, columns: int, rows: int, line: Line) -> bytes:
         """The terminal has already moved everything in its own way."""
@@ -100,7 +104,7 @@ class Screen:
         return (text if self._reflows else f"{WRAP_OFF}{text}{WRAP_ON}").encode()
 
     def _new_area(self, line: Line) -> Area:
-        layout: Layout = lay_out(*line, self._columns)
+        layout = lay_out(*line, self._columns)
         height = max(self._rows - ROWS_LEFT_ABOVE, 1)
         # the window moves no more than it must
         top = min(self._top, max(len(layout.rows) - height, 0))
@@ -138,5 +142,6 @@ def _reflowed_row(area: Area, columns: int) -> int:
 
 
 def _inked(row: Row) -> int:
-    """The cells up to the last one that is not blank: some terminals forget the blanks at the end of a row."""
-    return row.width - (len(row.shown) - len(row.shown.rstrip(" ")))
+    """The fewest cells that the row can have: blanks at its end may be forgotten, joined characters drawn as one."""
+    shown = SGR.sub("", row.shown).rstrip(" ")
+    return sum(cells(cluster[0]) for cluster in clusters(shown))

@@ -298,6 +298,7 @@ class Exchange:
 
     def _refuse(self, connection: Connection, hangup: Hangup) -> None:
         """Say the last words, then close."""
+        connection.finishing = True
         if connection.dialect is None:
             # No dialect, no reader: the words are short and the socket is fresh.
             try:
@@ -310,7 +311,6 @@ class Exchange:
             return
         self._send_now(connection, hangup.farewell)
         log.info("%s was turned away: %s", connection.address, hangup.reason)
-        connection.finishing = True
 
     def _too_late(self, connection: Connection) -> None:
         if connection.dialect is None:

@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import logging
 import os
+import resource
 import socket
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from chatcore.connection.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from chatcore.connection.connection import Service
     from chatcore.reactor.loop import Reactor
@@ -202,6 +203,35 @@ def _site(host: str) -> str | None:
             return None
         return str(ipaddress.ip_network((address, IPV6_SITE_BITS), strict=False))
     return host
+
+
+class Unavailable(Exception):
+    """An address cannot be listened on."""
+
+    def __init__(self, host: str, port: int, reason: OSError) -> None:
+        super().__init__(f"{host}:{port}: {reason}")
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+
+def listen_on(addresses: Iterable[tuple[str, int]]) -> list[socket.socket]:
+    """Listening sockets for all of them, or Unavailable and none."""
+    sockets: list[socket.socket] = []
+    for host, port in addresses:
+        try:
+            sockets += listen(host, port)
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            raise Unavailable(host, port, error) from None
+    return sockets
+
+
+def raise_descriptor_limit() -> None:
+    """Every connection is a descriptor, and the soft limit is often 1,024 where the hard one allows many more."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

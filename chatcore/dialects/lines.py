@@ -8,6 +8,7 @@ alone: `splitlines` would also split at form feeds and seven other characters.
 from __future__ import annotations
 
 import enum
+import re
 from collections import deque
 from typing import Final
 
@@ -19,14 +20,19 @@ class Overlong(enum.Enum):
 OVERLONG: Final = Overlong.LINE
 
 
+_BLANK = re.compile(rb"(?:\r?\n)+")
+
+
 class Lines:
-    __slots__ = ("_block", "_blocks", "_limit", "_partial", "_skipping")
+    __slots__ = ("_at", "_block", "_blocks", "_limit", "_partial", "_skipping")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         """Bytes of a line without its line end (`\\n` or `\\r\\n`)."""
         self._block: bytes | None = None
         """The one block there is most of the time; more wait in `_blocks`, behind it."""
+        self._at = 0
+        """How much of that block has been taken: cutting it off every time would copy the rest every time."""
         # Each made when first needed: an idle connection has neither.
         self._blocks: deque[bytes | Overlong] | None = None
         self._partial: bytearray | None = None
@@ -110,12 +116,20 @@ class Lines:
                 return first
             block = first
         # A block has no more lines than bytes, and one: most of the time there is nothing to count.
-        end = _end_of_lines(block, most) if most <= len(block) else -1
+        at = self._at
+        end = _end_of_lines(block, at, most) if most <= len(block) - at else -1
         if end < 0:
             self._block = None
-            return block
-        self._block = block[end + 1 :]
-        return block[:end]
+            self._at = 0
+            return block[at:]
+        self._block = block
+        self._at = end + 1
+        return block[at:end]
+
+    def skip_blank(self) -> None:
+        """Pass over the empty lines that come next: a read full of them costs one search and not 65,536 turns."""
+        if self._block is not None and (blank := _BLANK.match(self._block, self._at)):
+            self._at = blank.end()
 
     @property
     def empty(self) -> bool:
@@ -133,11 +147,11 @@ class Lines:
         return self._partial is not None or self._skipping
 
 
-def _end_of_lines(block: bytes, lines: int) -> int:
-    """Where the first `lines` lines end, or -1 if the block has no more than that."""
-    if block.count(b"\n") < lines:
-        return -1
-    end = -1
+def _end_of_lines(block: bytes, at: int, lines: int) -> int:
+    """Where the first `lines` lines from `at` on end, or -1 if the block has no more than that."""
+    end = at - 1
     for _ in range(lines):
-        end = block.index(b"\n", end + 1)
+        end = block.find(b"\n", end + 1)
+        if end < 0:
+            break
     return end

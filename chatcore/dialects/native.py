@@ -81,23 +81,30 @@ class Native(Lines):
             if block is OVERLONG:
                 return Mistake(too_long("Your message", f"{NATIVE_LINE_BYTES // 1024} KiB"))
             self._todo = self._events(block)
+            if not self._todo:
+                self.skip_blank()
         return self._todo.popleft()
 
     def _events(self, block: bytes) -> deque[Event]:
         events: deque[Event] = deque()
+        ids: set[str] = set()
         for line in block.split(b"\n"):
             if not line.strip(b" \t\r"):
                 continue
             event = self._event(line)
             last = events[-1] if events else None
-            if type(event) is Say and type(last) is Say and _one_run(last, event):
-                events[-1] = last._replace(
-                    text=f"{last.text}\n{event.text}",
-                    lines=last.lines + 1,
-                    ids=last.ids + event.ids,
-                )
-            else:
-                events.append(event)
+            if type(event) is Say:
+                # A retry is decided when what it repeats is stored, so that it is acknowledged.
+                is_retry = not ids.isdisjoint(event.ids)
+                ids.update(event.ids)
+                if type(last) is Say and not is_retry and _one_run(last, event):
+                    events[-1] = last._replace(
+                        text=f"{last.text}\n{event.text}",
+                        lines=last.lines + 1,
+                        ids=last.ids + event.ids,
+                    )
+                    continue
+            events.append(event)
         return events
 
     def _event(self, line: bytes) -> Event:

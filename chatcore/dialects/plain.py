@@ -75,20 +75,20 @@ class Plain(Lines):
         return _new(Say, (None, data[:-1].decode(), len(special), (), False, None, True))
 
     def next(self, most: int) -> Event | None:
-        if self._todo:
-            return self._todo.popleft()
-        block = self.take(most if self._joined else 1)
-        if block is None:
-            return None
-        if block is OVERLONG:
-            return _TOO_LONG
-        if b"\r" in block:
-            block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
-        if not self._joined:
-            return self._hello(block)
-        text = block.decode(errors="replace")
-        self._todo = _events(text)
-        return self._todo.popleft() if self._todo else self.next(most)
+        while not self._todo:
+            block = self.take(most if self._joined else 1)
+            if block is None:
+                return None
+            if block is OVERLONG:
+                return _TOO_LONG
+            if b"\r" in block:
+                block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+            if not self._joined:
+                return self._hello(block)
+            self._todo = _events(block.decode(errors="replace"))
+            if not self._todo:
+                self.skip_blank()
+        return self._todo.popleft()
 
     def _hello(self, line: bytes) -> Event:
         self._tries += 1

@@ -98,12 +98,10 @@ class ScriptedSocket:
     # What the test does
 
     def say(self, *lines: str | bytes | dict[str, Any]) -> None:
-        """The peer sends lines: text, bytes, or an object."""
-        for line in lines:
-            if isinstance(line, dict):
-                line = json.dumps(line)
-            data = line.encode() if isinstance(line, str) else line
-            self.incoming.append(data + b"\n")
+        """The peer sends lines, which arrive as one read: text, bytes, or an object each."""
+        texts = [json.dumps(line) if isinstance(line, dict) else line for line in lines]
+        parts = [text.encode() if isinstance(text, str) else text for text in texts]
+        self.incoming.append(b"\n".join(parts) + b"\n")
 
     def end(self) -> None:
         """The peer ends its side."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.dialects.lines import OVERLONG, Lines, Overlong
@@ -81,6 +81,7 @@ def overlong_in_progress(data: bytes) -> list[Overlong]:
     return [OVERLONG] if len(tail) > LIMIT + 1 else []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([b"\n", b"\r", b"a", b"bcd", b"1234567", b"12345678", b"\xff", b"x" * 20]),
@@ -121,7 +122,7 @@ def test_an_endless_line_is_reported_once_and_costs_no_memory() -> None:
 
 
 class Counted(bytes):
-    """Bytes that count what is copied out of them, and what is searched in them."""
+    """Bytes that count what is copied out of them and what is searched in them."""
 
     cost = 0
 
@@ -130,14 +131,21 @@ class Counted(bytes):
         Counted.cost += len(found) if isinstance(found, bytes) else 1
         return Counted(found) if isinstance(found, bytes) else found
 
-    def find(self, *args):  # type: ignore[no-untyped-def]
-        found = super().find(*args)
-        Counted.cost += len(self) if found < 0 else found + 1
+    def find(self, wanted, at=0):  # type: ignore[no-untyped-def]
+        found = super().find(wanted, at)
+        Counted.cost += (len(self) if found < 0 else found + 1) - at
         return found
+
+    def index(self, wanted, at=0):  # type: ignore[no-untyped-def]
+        return self.find(wanted, at)
+
+    def count(self, *args):  # type: ignore[no-untyped-def]
+        Counted.cost += len(self)
+        return super().count(*args)
 
     def rfind(self, *args):  # type: ignore[no-untyped-def]
         found = super().rfind(*args)
-        Counted.cost += len(self) if found < 0 else len(self) - found
+        Counted.cost += len(self) - max(found, 0)
         return found
 
 
@@ -149,28 +157,64 @@ class CountedArray(bytearray):
         return super().__iadd__(data)
 
 
-def cost_of(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> int:
+def cost_of(pieces: list[bytes], most: int, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr("chatcore.dialects.lines.bytearray", CountedArray, raising=False)
     Counted.cost = 0
     lines = Lines(4_096)
     for piece in pieces:
         lines.feed(Counted(piece))
-        taken(lines, 1_000)
+        taken(lines, most)
     return Counted.cost
 
 
 @pytest.mark.parametrize(
-    ("unit", "most"),
-    [(b"x", 2), (b"x" * 64, 2), (b"x" * 4_095 + b"\n", 3), (b"ab\nc", 4), (b"\n", 2)],
+    "unit",
+    [b"x", b"x" * 64, b"x" * 4_095 + b"\n", b"ab\nc", b"\n"],
     ids=["endless by byte", "endless by 64", "longest lines", "torn lines", "empty lines"],
 )
-def test_work_is_linear_in_the_bytes(
+def test_work_is_linear_in_the_bytes(unit: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = cost_of([unit] * 1_000, 1_000, monkeypatch)
+    large = cost_of([unit] * 10_000, 1_000, monkeypatch)
+    assert large <= 11 * max(small, 1_000)
+    assert large <= 4 * 10_000 * len(unit)
+
+
+@pytest.mark.parametrize("most", [1, 3, 20])
+@pytest.mark.parametrize("unit", [b"\n", b"ab\n", b"x" * 100 + b"\n"])
+def test_work_is_linear_when_a_read_is_taken_in_small_blocks(
     unit: bytes, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = cost_of([unit] * 1_000, monkeypatch)
-    large = cost_of([unit] * 10_000, monkeypatch)
-    assert large <= 11 * max(small, 1_000)
-    assert large <= most * 10_000 * len(unit)
+    read = unit * (65_536 // len(unit))
+    assert cost_of([read], most, monkeypatch) <= 6 * len(read)
+
+
+def test_blank_lines_that_come_next_are_passed_over() -> None:
+    lines = Lines(LIMIT)
+    lines.skip_blank()
+    lines.feed(b"a\n\n\r\n\nb\n")
+    assert lines.take(1) == b"a"
+    lines.skip_blank()
+    lines.skip_blank()
+    assert lines.take(1) == b"b"
+    assert lines.take(1) is None
+
+
+def test_empty_means_that_nothing_waits() -> None:
+    lines = Lines(LIMIT)
+    assert lines.empty
+    for data, takes in ((b"a\n", 1), (b"b\nc\nd\ne\nf\n", 5), (b"x" * 20 + b"\n", 1)):
+        lines.feed(data)
+        for _ in range(takes):
+            assert not lines.empty
+            assert lines.take(1) is not None
+        assert lines.empty
+    lines.feed(b"x")
+    assert not lines.empty
+    lines.feed(b"x" * 20)
+    assert lines.take(1) is OVERLONG
+    assert not lines.empty
+    lines.feed(b"\n")
+    assert lines.empty
 
 
 def test_a_block_of_many_lines_can_be_taken_one_by_one() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.dialects.native_form import NativeForm, native_reply, quoted, rfc3339
@@ -248,6 +248,7 @@ def test_a_character_beyond_the_basic_plane_is_escaped_as_its_pair() -> None:
     assert quoted("🙂") == '"🙂"'
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_a_quoted_string_decodes_to_what_was_typed(text: str) -> None:
     assert json.loads(quoted(text)) == text
@@ -255,6 +256,7 @@ def test_a_quoted_string_decodes_to_what_was_typed(text: str) -> None:
     assert_safe(quoted(text).encode())
 
 
+@settings(deadline=None)
 @given(TEXT.filter(bool))
 def test_a_record_decodes_to_the_text_that_was_typed(text: str) -> None:
     lines = text.split("\n")
@@ -271,6 +273,7 @@ def test_a_record_decodes_to_the_text_that_was_typed(text: str) -> None:
         assert [each["text"] for each in decoded(data)] == texts
 
 
+@settings(deadline=None)
 @given(TEXT.filter(bool), TEXT)
 def test_a_reply_decodes_to_the_texts_that_were_typed(text: str, other: str) -> None:
     view = RoomView(ROOM, text, 1, (Person("Ann", "away", other),))

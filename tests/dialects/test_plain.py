@@ -6,11 +6,11 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.dialects.dialect import Hangup
-from chatcore.dialects.plain import TRIES, Plain
+from chatcore.dialects.plain import TRIES, Plain, TelnetPlain
 from chatcore.hub.command import (
     Away,
     Dm,
@@ -48,7 +48,13 @@ class Room:
         self.events: list[Event] = []
         self.sent = b""
 
-    def feed(self, data: bytes, most: int = ALL) -> None:
+    def feed(self, data: bytes, most: int = ALL, *, shortly: bool = False) -> None:
+        """Take what arrived; `shortly` by the short cut, where it is one."""
+        if self.over:
+            return
+        if shortly and data and (run := self.dialect.run(data)) is not None:
+            self.events.append(run)
+            return
         self.dialect.feed(data)
         self.sent += self.dialect.answers()
         while not self.over and (event := self.dialect.next(most)) is not None:
@@ -89,10 +95,12 @@ def unmarked(events: Iterable[Event | None]) -> list[Event]:
     return found
 
 
-def conversed(pieces: Iterable[bytes], *, telnet: bool = False, most: int = ALL) -> Room:
-    room = Room(Plain(telnet=telnet))
+def conversed(
+    pieces: Iterable[bytes], *, telnet: bool = False, most: int = ALL, shortly: bool = False
+) -> Room:
+    room = Room(TelnetPlain() if telnet else Plain())
     for piece in pieces:
-        room.feed(piece, most)
+        room.feed(piece, most, shortly=shortly)
     return room
 
 
@@ -176,6 +184,16 @@ def test_a_misused_command_is_refused_with_the_way_out(line: bytes, code: str, w
 def test_empty_lines_say_nothing() -> None:
     assert joined(b"\n\r\n\n") == []
     assert joined(b"\na\n\nb\n\n") == [Say(None, "a\nb", 2)]
+
+
+@pytest.mark.parametrize("most", [1, 20, ALL])
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n"])
+def test_any_number_of_empty_lines_is_passed_over(blank: bytes, most: int) -> None:
+    data = b"a\n" + blank * 30_000 + b"b\n" + blank * 30_000
+    assert joined(data, b"c\n", most=most) in (
+        [Say(None, "a"), Say(None, "b"), Say(None, "c")],
+        [Say(None, "a\nb", 2), Say(None, "c")],
+    )
 
 
 def test_a_read_of_lines_is_one_run_and_commands_part_it() -> None:
@@ -262,6 +280,51 @@ def test_an_unfinished_last_line_is_not_said_and_told() -> None:
     assert conversed([b"Ann"]).dialect.rest() == b""
 
 
+@pytest.mark.parametrize(
+    ("data", "is_run"),
+    [
+        (b"hi\n", True),
+        (b"a\nb b\nc\n", True),
+        (b"x" * 4_095 + b"\n", True),
+        (b"x" * 4_096 + b"\n", False),
+        (b"hi", False),
+        (b"a\nb", False),
+        (b"\n", False),
+        (b"\na\n", False),
+        (b"a\n\nb\n", False),
+        (b"a\n\n", False),
+        (b"/ping\n", False),
+        (b"a/b\n", False),
+        (b"hi\r\n", False),
+        ("é\n".encode(), False),
+        (b"\x1b\n", False),
+        (b"\x7f\n", False),
+    ],
+)
+def test_the_short_cut_gives_what_the_long_way_would(data: bytes, is_run: bool) -> None:
+    long, short = conversed([b"Ann\n", data]), conversed([b"Ann\n"])
+    run = short.dialect.run(data)
+    assert (run is not None) is is_run
+    if run is not None:
+        assert unmarked([run]) == unmarked(long.events[1:])
+        assert run.clean
+        assert short.dialect.next(ALL) is None
+
+
+def test_the_short_cut_waits_for_what_came_before() -> None:
+    assert Plain().run(b"Ann\n") is None
+    for before in (b"unfinished", b"a\nb\n/ping\nc\n", b"y" * 5_000):
+        room = conversed([b"Ann\n"])
+        room.dialect.feed(before)
+        assert room.dialect.run(b"hi\n") is None
+    # Parsed and not yet asked for.
+    room = conversed([b"Ann\n"])
+    room.dialect.feed(b"a\n/ping\n")
+    assert room.dialect.next(ALL) == Say(None, "a")
+    assert room.dialect.run(b"hi\n") is None
+    assert conversed([b"Ann\n"], telnet=True).dialect.run(b"hi\n") is None
+
+
 def test_telnet_negotiation_is_answered_and_taken_out() -> None:
     data = b"\xff\xfd\x03\xff\xfb\x1fAnn\r\nhi\xff\xff\r\0\xff\xfa\x1f\0P\0\x18\xff\xf0/ping\r\n"
     whole = conversed([data], telnet=True)
@@ -300,6 +363,7 @@ def parted(data: bytes, rng: random.Random, most: int = 6) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
+@settings(deadline=None)
 @given(
     st.lists(TOKENS, max_size=40),
     st.booleans(),
@@ -311,8 +375,9 @@ def test_every_split_of_the_same_bytes_gives_the_same_commands_and_replies(
 ) -> None:
     data = b"Ann\n" + b"".join(tokens)
     whole = conversed([data], telnet=telnet)
-    split = conversed(parted(data, rng), telnet=telnet, most=most)
-    bytewise = conversed([data[k : k + 1] for k in range(len(data))], telnet=telnet)
+    split = conversed(parted(data, rng), telnet=telnet, most=most, shortly=rng.random() < 0.5)
+    step = 1 + len(data) // 4_000
+    bytewise = conversed([data[k : k + step] for k in range(0, len(data), step)], telnet=telnet)
     assert split.single == whole.single == bytewise.single
     assert split.sent == whole.sent == bytewise.sent
     assert split.dialect.rest() == whole.dialect.rest() == bytewise.dialect.rest()
@@ -368,11 +433,12 @@ def fuzz(tries: int, seed: int) -> None:
         telnet = bool(number & 1)
         pieces = parted(mutated(rng.choice(SESSIONS), rng), rng, 4)
         try:
-            room = conversed(pieces, telnet=telnet, most=rng.choice([1, 3, ALL]))
+            most, shortly = rng.choice([1, 3, ALL]), rng.random() < 0.5
+            room = conversed(pieces, telnet=telnet, most=most, shortly=shortly)
             assert len(room.single) >= len(room.events)
             if not telnet:
-                words = (room.sent + room.dialect.rest()).decode()
-                assert not UNSAFE.search(words.replace("\n", ""))
+                words = (room.sent + room.dialect.rest()).decode().replace("\n", "")
+                assert words.isprintable() or not UNSAFE.search(words)
         except Exception as error:
             error.add_note(f"seed {seed}, try {number}: {pieces!r}")
             raise

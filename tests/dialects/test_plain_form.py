@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.dialects.plain_form import PlainForm, event_line, plain_reply
@@ -205,6 +205,7 @@ TEXT = st.text(
 )
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_nothing_typed_reaches_a_terminal_as_a_control_character(text: str, other: str) -> None:
     lines = text.count("\n") + 1
@@ -232,6 +233,7 @@ def test_nothing_typed_reaches_a_terminal_as_a_control_character(text: str, othe
         assert_safe(plain_reply(reply))
 
 
+@settings(deadline=None)
 @given(TEXT, st.booleans())
 def test_every_line_of_a_text_has_the_name_before_it(text: str, me: bool) -> None:
     name = "* Ann " if me else "Ann: "

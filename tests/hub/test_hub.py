@@ -26,7 +26,7 @@ from chatcore.hub.command import (
 from chatcore.hub.decision import BIG_ROOM
 from chatcore.hub.hub import Outcome
 from chatcore.hub.reply import Pong, Refusal, Refused, Welcome
-from chatcore.log.record import Closed, Crowd, Opened, Said, last_seq, lines_of
+from chatcore.log.record import Closed, Crowd, Joined, Left, Opened, Said, last_seq, lines_of
 
 PEOPLE = 5
 WHO = st.integers(0, PEOPLE - 1)
@@ -156,21 +156,21 @@ def test_the_state_of_a_big_room_is_the_fold_of_the_log(
 
 def check_told(house: Any) -> None:
     """Somebody who counts along with what is shown of the lobby has as many people as are there."""
-    told: set[str] = set()
+    untold: set[str] = set()
+    """Whose coming or going is still to be told."""
     count = 0
     for record in house.records:
         if getattr(record, "room", "") != "#lobby":
             continue
-        kind = type(record).__name__
-        if kind == "Joined" and not record.quiet:
-            assert record.sid not in told
-            told.add(record.sid)
-            count += 1
-        elif kind == "Left" and not record.quiet:
-            told.discard(record.sid)
-            count -= 1
-        elif type(record) is Crowd:
+        if type(record) is Crowd:
             count += record.joined_count - record.left_count
+            untold.clear()
+        elif isinstance(record, Joined | Left) and record.quiet:
+            untold ^= {record.sid}
+        elif isinstance(record, Joined | Left):
+            assert record.sid not in untold, "the notice would say the opposite afterwards"
+            count += 1 if type(record) is Joined else -1
+    assert not untold
     assert count == len(house.state.named["#lobby"].members)
 
 

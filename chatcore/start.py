@@ -1,0 +1,56 @@
+"""From the command line to a running server: settings, sockets, signals, the banner; and the way out.
+
+What the server is made of stands in `chatcore.server`. Every early end says on stderr why, and what to do.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+
+from chatcore import config, diagnostics
+from chatcore.banner import banner, port_unavailable
+from chatcore.connection.listener import Unavailable, listen_on, raise_descriptor_limit
+from chatcore.server import Server
+
+logger = logging.getLogger("chatcore.server")
+
+
+def start(argv: list[str]) -> int:
+    """Run a server until it is told to stop. Returns the exit code: 0, 64, 69, 74 or 78."""
+    settings = config.load_or_explain(argv, os.environ)
+    if isinstance(settings, int):
+        return settings
+    raise_descriptor_limit()
+    try:
+        sockets = listen_on(((settings.host, settings.port), *settings.listen))
+    except Unavailable as error:
+        sys.stderr.write(port_unavailable(error.host, error.port, error.reason))
+        return config.EXIT_UNAVAILABLE
+    console = diagnostics.configure(settings.log_level)
+    server = Server(settings, sockets)
+    server.reactor.on_signal(signal.SIGTERM, server.stop)
+    server.reactor.on_signal(signal.SIGINT, server.stop)
+    server.reactor.on_signal(signal.SIGHUP, lambda: reload(server, argv))
+    gc.freeze()  # What was made until now stays: the collector need not look at it again.
+    addresses = [sock.getsockname()[:2] for sock in sockets]
+    sys.stdout.write(banner(addresses, asked_for_memory=settings.ephemeral))
+    sys.stdout.flush()
+    server.reactor.run()
+    logger.info("stopped")
+    console.close()
+    return 0
+
+
+def reload(server: Server, argv: list[str]) -> None:
+    """SIGHUP: read the configuration again and take over what can change; one with mistakes changes nothing."""
+    settings = config.load_or_explain(argv, os.environ)
+    if isinstance(settings, int):
+        logger.error("the configuration has mistakes: the old one stays")
+        return
+    server.configure(settings)
+    logging.getLogger("chatcore").setLevel(settings.log_level.upper())
+    logger.info("configuration reloaded")

@@ -1,0 +1,349 @@
+"""The listener: takes connections in, and neither spins nor stops when it cannot."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import selectors
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chatcore.connection.listener import (
+    ACCEPTS_A_TURN,
+    CROWDED,
+    FULL,
+    PAUSE_FIRST_S,
+    PAUSE_LAST_S,
+    SEND_BUFFER_BYTES,
+    Crowd,
+    Unavailable,
+    listen,
+    listen_on,
+    raise_descriptor_limit,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+READ = selectors.EVENT_READ
+
+
+class ScriptedListening:
+    """A listening socket whose callers are a script: sockets with their addresses, or errors."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.incoming: deque[Any] = deque()
+        self.accepts = 0
+        self.closes = 0
+
+    def fileno(self) -> int:
+        return self.fd
+
+    def accept(self) -> tuple[Any, Any]:
+        self.accepts += 1
+        if not self.incoming:
+            raise BlockingIOError
+        found = self.incoming.popleft()
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        self.closes += 1
+
+
+@pytest.fixture
+def listening() -> ScriptedListening:
+    return ScriptedListening(2_000_000)
+
+
+@pytest.fixture
+def open_house(make_house: Any, listening: ScriptedListening) -> Any:
+    return make_house(sockets=[listening], connections_per_address=3)
+
+
+@pytest.fixture
+def call(open_house: Any, listening: ScriptedListening, scripted: Any) -> Callable[..., Any]:
+    """Somebody calls."""
+
+    def called(host: str = "127.0.0.1") -> Any:
+        sock = scripted()
+        open_house.add(sock)
+        listening.incoming.append((sock, (host, sock.fd)))
+        return sock
+
+    return called
+
+
+def test_callers_are_taken_in(open_house: Any, call: Any) -> None:
+    ann, bob = call(), call("::1")
+    ann.say("Ann")
+    bob.say("Bob")
+    open_house.settle()
+    assert ann.lines[0] == bob.lines[0] == "Connected to the server!"
+
+
+def test_a_crowd_comes_in_over_several_turns(
+    open_house: Any, listening: ScriptedListening, call: Any
+) -> None:
+    for _ in range(2 * ACCEPTS_A_TURN + 10):
+        call()
+    counts = []
+    for _ in range(4):
+        open_house.turn()
+        counts.append(len(open_house.exchange.connections))
+    assert counts[0] == ACCEPTS_A_TURN
+    assert counts[-1] == 2 * ACCEPTS_A_TURN + 10
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionAbortedError(errno.ECONNABORTED, "aborted"), OSError(errno.EPROTO, "protocol")],
+)
+def test_a_caller_that_is_gone_already_costs_the_next_one_nothing(
+    open_house: Any, listening: ScriptedListening, call: Any, error: OSError
+) -> None:
+    listening.incoming.append(error)
+    ann = call()
+    ann.say("Ann")
+    open_house.settle()
+    assert ann.lines[0] == "Connected to the server!"
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_without_descriptors_one_caller_is_told_and_the_loop_does_not_spin(
+    open_house: Any, listening: ScriptedListening, call: Any, code: int
+) -> None:
+    (listener,) = open_house.server.listeners
+    open_house.settle()
+    listening.incoming.append(OSError(code, os.strerror(code)))
+    told, ann = call(), call()
+    open_house.settle()
+    if code in {errno.EMFILE, errno.ENFILE}:
+        assert bytes(told.sent) == FULL
+        assert told.closes == 1
+    assert open_house.selector.watches(listening.fd) == 0
+    accepts = listening.accepts
+    for _ in range(10):
+        open_house.turn()
+    assert listening.accepts == accepts
+    ann.say("Ann")
+    open_house.pass_time(PAUSE_FIRST_S)
+    assert open_house.selector.watches(listening.fd) == READ
+    assert ann.lines[0] == "Connected to the server!"
+    assert listener._spare is not None
+
+
+def test_the_pause_doubles_up_to_a_second_and_starts_anew_after_a_success(
+    open_house: Any, listening: ScriptedListening, call: Any
+) -> None:
+    (listener,) = open_house.server.listeners
+    pauses = []
+    for _ in range(6):
+        pauses.append(listener._pause_s)
+        listening.incoming.append(OSError(errno.EMFILE, "Too many open files"))
+        open_house.settle()
+        assert open_house.selector.watches(listening.fd) == 0
+        open_house.pass_time(pauses[-1] + 0.001)
+        assert open_house.selector.watches(listening.fd) == READ
+    assert pauses == [0.1, 0.2, 0.4, 0.8, PAUSE_LAST_S, PAUSE_LAST_S]
+    call()
+    open_house.settle()
+    assert listener._pause_s == PAUSE_FIRST_S
+
+
+def test_a_full_server_complains_now_and_then_and_not_for_every_caller(
+    open_house: Any, listening: ScriptedListening, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(20):
+        listening.incoming.append(OSError(errno.EMFILE, "Too many open files"))
+        open_house.settle()
+        open_house.pass_time(PAUSE_LAST_S)
+    complaints = [each for each in caplog.records if each.name == "chatcore.listener"]
+    assert 2 <= len(complaints) <= 3
+
+
+def test_without_a_spare_descriptor_it_waits_until_there_is_one(
+    open_house: Any, listening: ScriptedListening, call: Any
+) -> None:
+    (listener,) = open_house.server.listeners
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # From here on the process itself has no descriptor left: the spare one, once given up, is taken by somebody else.
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    holders = [os.open(os.devnull, os.O_RDONLY) for _ in range(highest + 1)]
+    taken: list[int] = []
+
+    class Thief:
+        """Takes the descriptor that was free for a moment."""
+
+        def __init__(self) -> None:
+            self.sent = b""
+
+        def setblocking(self, flag: bool) -> None:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+
+        def send(self, data: bytes) -> int:
+            raise BrokenPipeError
+
+        def close(self) -> None:
+            """Gone already."""
+
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(holders) + 1, hard))
+        listening.incoming.append(OSError(errno.EMFILE, "Too many open files"))
+        listening.incoming.append((Thief(), ("127.0.0.1", 1)))
+        open_house.turn()
+        assert taken
+        assert listener._spare is None
+        open_house.pass_time(PAUSE_FIRST_S)
+        assert open_house.selector.watches(listening.fd) == 0
+        os.close(taken.pop())
+        open_house.pass_time(PAUSE_LAST_S)
+        assert listener._spare is not None
+        assert open_house.selector.watches(listening.fd) == READ
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in (*holders, *taken):
+            os.close(fd)
+
+
+def test_a_closed_listener_stays_closed(open_house: Any, listening: ScriptedListening) -> None:
+    (listener,) = open_house.server.listeners
+    listening.incoming.append(OSError(errno.EMFILE, "Too many open files"))
+    open_house.settle()
+    listener.close()
+    listener.close()
+    open_house.pass_time(PAUSE_LAST_S)
+    assert listening.closes == 1
+    assert open_house.selector.watches(listening.fd) == 0
+
+
+def test_a_bug_in_one_accept_does_not_end_the_accepting(
+    open_house: Any, listening: ScriptedListening, call: Any
+) -> None:
+    listening.incoming.append((None, ("127.0.0.1", 1)))
+    open_house.turn()
+    assert open_house.reactor.stats.faults == 1
+    ann = call()
+    ann.say("Ann")
+    for _ in range(3):
+        open_house.turn()
+    assert ann.lines[0] == "Connected to the server!"
+
+
+def test_an_address_has_its_share_of_connections_and_gets_it_back(
+    open_house: Any, call: Any
+) -> None:
+    inside = [call("10.0.0.1") for _ in range(3)]
+    outside, other = call("10.0.0.1"), call("10.0.0.2")
+    open_house.settle()
+    assert bytes(outside.sent) == CROWDED
+    assert outside.closes == 1
+    assert not other.closes
+    inside[0].reset()
+    open_house.settle()
+    late = call("10.0.0.1")
+    late.say("Ann")
+    open_house.settle()
+    assert late.lines[0] == "Connected to the server!"
+
+
+def test_loopback_and_an_unlimited_server_count_nobody() -> None:
+    crowd = Crowd(1)
+    for host in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"):
+        assert all(crowd.enter(host) for _ in range(5))
+        crowd.leave(host)
+    unlimited = Crowd(0)
+    assert all(unlimited.enter("10.0.0.1") for _ in range(5))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("10.0.0.1", "10.0.0.2", False),
+        ("10.0.0.1", "::ffff:10.0.0.1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+    ],
+)
+def test_one_customer_is_one_address(first: str, second: str, same: bool) -> None:
+    crowd = Crowd(1)
+    assert crowd.enter(first)
+    assert crowd.enter(second) is not same
+    crowd.leave(first)
+    assert crowd.enter(second) is same
+
+
+def test_what_left_is_no_longer_counted() -> None:
+    crowd = Crowd(2)
+    for _ in range(2):
+        assert crowd.enter("10.0.0.1")
+    assert not crowd.enter("10.0.0.1")
+    for _ in range(2):
+        crowd.leave("10.0.0.1")
+    assert not crowd._counts
+
+
+@pytest.fixture
+def closing() -> Iterator[list[socket.socket]]:
+    sockets: list[socket.socket] = []
+    yield sockets
+    for sock in sockets:
+        sock.close()
+
+
+def test_listening_sockets_bound_the_kernels_copy_and_never_wait(
+    closing: list[socket.socket],
+) -> None:
+    closing += listen("127.0.0.1", 0)
+    (sock,) = closing
+    assert not sock.getblocking()
+    # Linux doubles what is asked for.
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with socket.create_connection(sock.getsockname()), sock.accept()[0] as taken:
+        assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_every_address_of_a_name_gets_the_same_free_port(closing: list[socket.socket]) -> None:
+    closing += listen("", 0)
+    assert len({sock.getsockname()[1] for sock in closing}) == 1
+
+
+def test_a_taken_port_is_told_and_nothing_stays_open(closing: list[socket.socket]) -> None:
+    closing += listen("127.0.0.1", 0)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="in use") as caught:
+        listen("127.0.0.1", closing[0].getsockname()[1])
+    assert caught.value.errno == errno.EADDRINUSE
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_all_addresses_are_listened_on_or_none(closing: list[socket.socket]) -> None:
+    closing += listen_on([("127.0.0.1", 0), ("127.0.0.1", 0)])
+    assert len({sock.getsockname()[1] for sock in closing}) == 2
+    taken = closing[0].getsockname()[1]
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(Unavailable) as caught:
+        listen_on([("127.0.0.1", 0), ("127.0.0.1", taken)])
+    assert (caught.value.host, caught.value.port) == ("127.0.0.1", taken)
+    assert caught.value.reason.errno == errno.EADDRINUSE
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_limit_of_descriptors_is_raised_as_far_as_it_goes() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+        raise_descriptor_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,328 @@
+"""The hub against a tiny model of a chat room: two to five clients, any commands, no difference (RELIABILITY P11).
+
+The model knows nothing of records, folding or sessions: names are compared in lower case, rooms are sets of
+clients and lists of lines. Compared is what a client can see: the answer to each command, who is where, what
+rooms there are, and every line that a client in a room reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chatcore.hub.command import History, Join, Nick, Part, Quit, Rooms, Say, Topic, Who
+from chatcore.hub.reply import Refused, Welcome
+from chatcore.log.reader import Reader
+from chatcore.log.record import Joined, Left, Said, texts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chatcore.hub.hub import Outcome
+    from chatcore.log.record import Record
+
+CLIENTS = 5
+STEPS_A_RUN = 50
+CLIENT = st.integers(0, CLIENTS - 1)
+ALIAS = st.sampled_from(["Ann", "ann", "Bob", "BOB", "Cy", "Dee", "Eve", "", "a b"])
+ROOM = st.sampled_from(["#lobby", "#Lobby", "#den", "#DEN", "#hall", "hall", "#"])
+WORDS = st.sampled_from(["", "tea", "tea at four"])
+
+
+class ModelRoom:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.topic = ""
+        self.members: list[int] = []
+        self.said: list[str] = []
+
+
+class Model:
+    """What a chat room is, in as few words as possible."""
+
+    def __init__(self) -> None:
+        self.alias: dict[int, str] = {}
+        self.rooms = {"#lobby": ModelRoom("#lobby")}
+        self.ids: dict[int, set[str]] = {}
+
+    def alias_fault(self, client: int, alias: str) -> str | None:
+        if not alias:
+            return "alias_empty"
+        if " " in alias:
+            return "alias_not_allowed"
+        others = {held.lower() for who, held in self.alias.items() if who != client}
+        return "alias_taken" if alias.lower() in others else None
+
+    @staticmethod
+    def name_fault(room: str) -> str | None:
+        if not room.startswith("#"):
+            return "room_not_allowed"
+        return None if len(room) > 1 else "room_empty"
+
+    def member_fault(self, client: int, room: str) -> str | None:
+        if room.lower() not in self.rooms:
+            return "no_such_room"
+        return None if client in self.rooms[room.lower()].members else "not_in_room"
+
+    def enter(self, client: int, room: str) -> ModelRoom:
+        there = self.rooms.setdefault(room.lower(), ModelRoom(room))
+        if client not in there.members:
+            there.members.append(client)
+        return there
+
+    def leave(self, client: int, room: str) -> None:
+        there = self.rooms[room.lower()]
+        there.members.remove(client)
+        if not (there.members or there.topic or there.said or room.lower() == "#lobby"):
+            del self.rooms[room.lower()]
+
+    def rooms_of(self, client: int) -> list[ModelRoom]:
+        return [room for room in self.rooms.values() if client in room.members]
+
+
+class TextForm:
+    """The texts that a client reads, one a line, each with its room."""
+
+    @staticmethod
+    def record(record: Record) -> bytes:
+        if type(record) is not Said:
+            return b""
+        return "".join(f"{record.room} {text}\n" for text in texts_of(record)).encode()
+
+    @staticmethod
+    def gap(stream: str, missed: int, next_seq: int) -> bytes:
+        raise AssertionError("nothing is missed in so short a time")
+
+
+def code_of(outcome: Outcome) -> str | None:
+    """The refusal's code, None when the command was carried out."""
+    first = outcome.replies[0] if outcome.replies else None
+    return first.refusal.code if type(first) is Refused else None
+
+
+class Room(RuleBasedStateMachine):
+    """Steps over both; `seen` counts them for the report of a run."""
+
+    new_house: Any
+    seen: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.house = self.new_house()
+        self.model = Model()
+        self.sessions: dict[int, Any] = {}
+        self.readers: dict[int, Reader] = {}
+        self.read: dict[int, list[str]] = {}
+        self.expected: dict[int, list[str]] = {}
+        self.lines = 0
+
+    # Following, as the connections do it
+
+    def follow(self, records: Iterable[Record]) -> None:
+        log = self.house.world.log
+        clients = {session.sid: client for client, session in self.sessions.items()}
+        for record in records:
+            if isinstance(record, Joined) and record.sid in clients:
+                self.readers[clients[record.sid]].follow(log.stream(record.room), record.seq - 1)
+            elif isinstance(record, Left):
+                if record.sid in clients:
+                    self.readers[clients[record.sid]].leave(log.stream(record.room), record.seq)
+                if record.room not in self.house.state.named:
+                    log.drop_stream(record.room)
+
+    def do(self, client: int, command: Any) -> str | None:
+        outcome = self.house.do(self.sessions[client], command)
+        self.follow(outcome.records)
+        code = code_of(outcome)
+        self.seen[f"{type(command).__name__} {code or 'done'}"] += 1
+        return code
+
+    # Steps
+
+    @rule(client=CLIENT, alias=ALIAS, rooms=st.lists(ROOM, max_size=2))
+    def arrive(self, client: int, alias: str, rooms: list[str]) -> None:
+        if client in self.sessions:
+            return
+        outcome = self.house.hello(alias, *rooms)
+        fault = self.model.alias_fault(client, alias)
+        for room in rooms:
+            fault = fault or self.model.name_fault(room)
+        assert code_of(outcome) == fault
+        self.seen[f"Hello {fault or 'done'}"] += 1
+        if fault:
+            return
+        welcome = outcome.replies[0]
+        assert type(welcome) is Welcome
+        self.model.alias[client] = alias
+        entered = list(
+            dict.fromkeys(self.model.enter(client, room) for room in rooms or ["#lobby"])
+        )
+        assert [view.room for view in welcome.rooms] == [room.name for room in entered]
+        self.model.ids[client] = set()
+        self.sessions[client] = self.house.state.sessions[welcome.sid]
+        self.readers[client] = Reader(TextForm(), welcome.seq)
+        self.read[client], self.expected[client] = [], []
+        self.follow(outcome.records)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), room=ROOM, topic=st.none() | WORDS, move=st.booleans())
+    def join(self, data: Any, room: str, topic: str | None, move: bool) -> None:
+        client, model = self.one(data), self.model
+        fault = model.name_fault(room)
+        assert self.do(client, Join(room, topic, move)) == fault
+        if fault or client in getattr(model.rooms.get(room.lower()), "members", ()):
+            return
+        is_new = room.lower() not in model.rooms
+        if move:
+            for each in model.rooms_of(client):
+                model.leave(client, each.name)
+        there = model.enter(client, room)
+        if is_new and topic:
+            there.topic = topic
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), room=ROOM)
+    def part(self, data: Any, room: str) -> None:
+        client = self.one(data)
+        fault = self.model.member_fault(client, room)
+        assert self.do(client, Part(room)) == fault
+        if not fault:
+            self.model.leave(client, room)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), alias=ALIAS)
+    def nick(self, data: Any, alias: str) -> None:
+        client = self.one(data)
+        fault = self.model.alias_fault(client, alias)
+        assert self.do(client, Nick(alias)) == fault
+        if not fault:
+            self.model.alias[client] = alias
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), room=ROOM, text=WORDS)
+    def topic(self, data: Any, room: str, text: str) -> None:
+        client = self.one(data)
+        fault = self.model.member_fault(client, room)
+        assert self.do(client, Topic(room, text)) == fault
+        if not fault:
+            self.model.rooms[room.lower()].topic = text
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), room=ROOM, ids=st.lists(st.sampled_from("abcdefgh"), max_size=3))
+    def say(self, data: Any, room: str, ids: list[str]) -> None:
+        client, model = self.one(data), self.model
+        names = ids or [""]
+        texts = [f"{client} {name} {self.lines + k}" for k, name in enumerate(names)]
+        self.lines += len(texts)
+        fault = model.member_fault(client, room)
+        assert self.do(client, Say(room, "\n".join(texts), len(texts), tuple(ids))) == fault
+        if fault:
+            return
+        there = model.rooms[room.lower()]
+        for name, text in zip(names, texts, strict=True):
+            if name not in model.ids[client]:
+                there.said.append(text)
+                for member in there.members:
+                    self.expected[member].append(f"{there.name} {text}")
+            model.ids[client] |= {name} - {""}
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), text=WORDS)
+    def quit(self, data: Any, text: str) -> None:
+        client = self.one(data)
+        assert self.do(client, Quit(text)) is None
+        for room in self.model.rooms_of(client):
+            self.model.leave(client, room.name)
+        self.check_read(client)
+        for known in (self.model.alias, self.sessions, self.readers, self.read, self.expected):
+            del known[client]
+
+    def one(self, data: Any) -> int:
+        client = data.draw(st.sampled_from(sorted(self.sessions)))
+        assert isinstance(client, int)
+        return client
+
+    # What must be equal
+
+    @invariant()
+    def the_same_people_are_in_the_same_rooms(self) -> None:
+        model = self.model
+        for client, session in self.sessions.items():
+            (people,) = self.house.do(session, Who()).replies
+            found = {
+                view.room: (view.topic, {each.alias for each in view.people})
+                for view in people.rooms
+            }
+            assert found == {
+                room.name: (room.topic, {model.alias[each] for each in room.members})
+                for room in model.rooms_of(client)
+            }
+            (rooms,) = self.house.do(session, Rooms()).replies
+            assert sorted(rooms.rooms) == sorted(
+                (room.name, room.topic, len(room.members)) for room in model.rooms.values()
+            )
+
+    @invariant()
+    def everybody_has_read_what_was_said_where_it_was(self) -> None:
+        for client in self.sessions:
+            self.check_read(client)
+
+    def check_read(self, client: int) -> None:
+        head = self.house.world.log.head_seq
+        while data := self.readers[client].pull(head):
+            self.read[client] += data.decode().splitlines()
+        assert self.read[client] == self.expected[client]
+
+    @invariant()
+    def history_is_what_was_said(self) -> None:
+        for client, session in self.sessions.items():
+            for room in self.model.rooms_of(client):
+                (page,) = self.house.do(session, History(room.name, 500)).replies
+                texts = [
+                    text for each in page.records if type(each) is Said for text in texts_of(each)
+                ]
+                assert page.more or texts == room.said
+                assert texts == room.said[len(room.said) - len(texts) :]
+
+
+def play(new_house: Any, steps: int) -> Counter[str]:
+    """So many steps, always the same ones."""
+    seen: Counter[str] = Counter()
+    machine = type("PlayedRoom", (Room,), {"new_house": new_house, "seen": seen})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=steps // STEPS_A_RUN,
+            stateful_step_count=STEPS_A_RUN,
+            derandomize=True,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    return seen
+
+
+def test_no_difference_to_the_model_in_a_thousand_steps(new_house: Any) -> None:
+    seen = play(new_house, 1_000)
+    for kind in ("Hello", "Join", "Part", "Nick", "Topic", "Say", "Quit"):
+        assert seen[f"{kind} done"] > 5, f"{kind} was hardly tried: {seen}"
+
+
+@pytest.mark.slow
+def test_no_difference_to_the_model_in_ten_thousand_steps(new_house: Any) -> None:
+    seen = play(new_house, 10_000)
+    print(dict(seen))
+    assert seen.total() > 2_000

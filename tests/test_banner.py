@@ -1,0 +1,59 @@
+"""What the person who starts the server reads: where it listens, how to join, or why it cannot."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+import pytest
+
+from chatcore.banner import banner, port_owner, port_unavailable
+
+
+def test_the_first_line_says_where_it_listens() -> None:
+    text = banner([("127.0.0.1", 59_000), ("::1", 59_000)], asked_for_memory=True)
+    lines = text.split("\n")
+    assert lines[0] == "chatcore is listening on 127.0.0.1:59000, [::1]:59000"
+    assert "nc 127.0.0.1 59000" in text
+    assert "--host 0.0.0.0" in text
+    assert "memory" not in text
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_server_for_the_network_names_an_address_that_others_can_use(host: str) -> None:
+    text = banner([(host, 7)], asked_for_memory=False)
+    assert f"nc {socket.gethostname()} 7" in text
+    assert "--host" not in text
+    assert "gone when the server stops" in text
+
+
+def test_one_address_is_shown_as_it_is() -> None:
+    text = banner([("fe80::1%eth0", 7)], asked_for_memory=True)
+    assert "client_1.py [fe80::1%eth0]:7\n" in text
+    assert "Only this machine" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.EACCES, "Ports below 1024 need rights"),
+        (errno.EADDRNOTAVAIL, "10.1.2.3 is no address of this machine"),
+        (errno.EIO, "cannot listen on 10.1.2.3:7: Input/output error"),
+    ],
+)
+def test_why_a_port_cannot_be_had_is_said_with_the_way_out(code: int, words: str) -> None:
+    text = port_unavailable("10.1.2.3", 7, OSError(code, os.strerror(code)))
+    assert text.startswith("chatcore: ")
+    assert words in text
+
+
+def test_a_taken_port_names_who_has_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        assert f"(pid {os.getpid()})" in port_owner(port)
+        text = port_unavailable("127.0.0.1", port, OSError(errno.EADDRINUSE, "in use"))
+        assert f"(pid {os.getpid()})" in text
+        assert f"--port {port + 1}" in text
+    assert port_owner(port) == ""
