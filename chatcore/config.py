@@ -7,10 +7,8 @@ anywhere else. Nothing here is done, only read: the same arguments, environment 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,7 +24,12 @@ EXIT_CONFIG = 78
 """As in BSD's sysexits.h: usage, service unavailable, input/output error, configuration."""
 
 LEVELS = ("debug", "info", "warning", "error")
+SHOWN_CHARS = 60
+"""Of a wrong value: a line of the terminal."""
+
 MOST_PORT = 65_535
+MOST = 10**9
+"""Of any number: more than any setting has use for, and few enough digits to be computed with and shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +65,28 @@ class _Wrong(Exception):
     """A value is not what its row takes; says what it takes."""
 
 
-def _whole(least: int, most: int | None = None) -> Callable[[object], int]:
+def _whole(least: int, most: int = MOST) -> Callable[[object], int]:
     def check(value: object) -> int:
         if isinstance(value, str) and value.isascii() and value.isdigit():
             value = int(value[:12])
         if isinstance(value, bool) or not isinstance(value, int):
             raise _Wrong("a whole number")
-        if value < least or (most is not None and value > most):
-            raise _Wrong(f"a whole number from {least}" + ("" if most is None else f" to {most}"))
+        if not least <= value <= most:
+            raise _Wrong(f"a whole number from {least} to {most}")
         return value
 
     return check
 
 
-def _positive(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Wrong("a number above 0")
-    if not math.isfinite(value) or value <= 0:
-        raise _Wrong("a number above 0")
-    return float(value)
+def _amount(words: str, *, zero: bool) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _Wrong(words)
+        if not 0 <= value <= MOST or not (value or zero):  # NaN is not between them either
+            raise _Wrong(f"{words} up to {MOST}")
+        return float(value)
 
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Wrong("a number of seconds")
-    if not math.isfinite(value) or value < 0:
-        raise _Wrong("a number of seconds, 0 or more")
-    return float(value)
+    return check
 
 
 def _flag(value: object) -> bool:
@@ -145,11 +143,9 @@ class Row:
 
     @property
     def variable(self) -> str | None:
-        return (
-            None
-            if self.flag is None
-            else "CHATCORE_" + self.flag.strip("-").replace("-", "_").upper()
-        )
+        if self.flag is None:
+            return None
+        return "CHATCORE_" + self.flag.strip("-").replace("-", "_").upper()
 
 
 ROWS = (
@@ -185,14 +181,7 @@ ROWS = (
         "folder for what is kept (not yet: this version keeps all in memory)",
         "--data",
     ),
-    Row(
-        "server.ephemeral",
-        "ephemeral",
-        False,
-        _flag,
-        "keep everything in memory only",
-        "--ephemeral",
-    ),
+    Row("server.ephemeral", "ephemeral", False, _flag, "keep everything in memory", "--ephemeral"),
     Row(
         "server.log_level",
         "log_level",
@@ -213,7 +202,7 @@ ROWS = (
         "flood.per_second",
         "flood_per_second",
         5.0,
-        _positive,
+        _amount("a number above 0", zero=False),
         "lines a second after that: more than anybody reads",
     ),
     Row(
@@ -227,7 +216,7 @@ ROWS = (
         "presence.grace_s",
         "grace_s",
         15.0,
-        _seconds,
+        _amount("a number of seconds, 0 or more,", zero=True),
         "seconds for which the alias of a lost connection is held",
     ),
     Row(
@@ -273,9 +262,11 @@ def parser(prog: str = "server_1.py") -> argparse.ArgumentParser:
         "setting in the file of --config. Flags win over the environment, and that over the file.",
         allow_abbrev=False,
     )
+    where_kept = made.add_mutually_exclusive_group()
     for row in ROWS:
         if row.flag is None:
             continue
+        group = where_kept if row.field in ("data", "ephemeral") else made
         options: dict[str, Any] = {"dest": row.key, "default": None, "help": row.help}
         if row.check is _flag:
             options["action"] = "store_true"
@@ -283,7 +274,7 @@ def parser(prog: str = "server_1.py") -> argparse.ArgumentParser:
             options |= {"action": "append", "metavar": "HOST:PORT"}
         else:
             options["metavar"] = row.flag.strip("-").upper().replace("-", "_")
-        made.add_argument(row.flag, **options)
+        group.add_argument(row.flag, **options)
     made.add_argument("--config", metavar="FILE", help="a TOML file with settings")
     made.add_argument(
         "--check-config",
@@ -308,12 +299,16 @@ def load(
         try:
             values[row.field] = row.check(value) if value is not row.default else value
         except _Wrong as wrong:
-            mistakes.append(f"{origin}: {row.key} must be {wrong}, not {value!r}")
+            mistakes.append(f"{_shown(origin)}: {row.key} must be {wrong}, not {_short(value)}")
             values[row.field] = row.default
         origins[row.key] = origin
+    if values["ephemeral"] and _strength(origins["server.ephemeral"]) > _strength(
+        origins["server.data"]
+    ):
+        values["data"] = None
     if values["data"] is not None:
         mistakes.append(
-            f"{origins['server.data']}: this version keeps everything in memory and has no data folder yet; "
+            f"{_shown(origins['server.data'])}: this version keeps everything in memory and has no data folder yet; "
             "leave it out, or say --ephemeral"
         )
     if mistakes:
@@ -331,24 +326,45 @@ def _found(
     given = getattr(arguments, row.key, None)
     if given not in (None, False):
         return given, str(row.flag)
-    if row.variable is not None and row.variable in environment:
+    # An empty variable is how compose files and service units say "not set".
+    if row.variable is not None and environment.get(row.variable):
         return environment[row.variable], row.variable
     if row.key in in_file:
         return in_file[row.key], path
     return row.default, "default"
 
 
+def _strength(origin: str) -> int:
+    """Of two settings that exclude each other, the one from the stronger origin counts."""
+    if origin == "default":
+        return 0
+    return 3 if origin.startswith("--") else 2 if origin.startswith("CHATCORE_") else 1
+
+
+def _shown(text: str) -> str:
+    """What stands in a file must not reach the terminal raw."""
+    return text if text.isprintable() else ascii(text)
+
+
+def _short(value: object) -> str:
+    """A wrong value, as far as it helps to find it; a number may have more digits than Python is willing to print."""
+    text = hex(value) if isinstance(value, int) and abs(value) > MOST else ascii(value)
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
+
+
 def _read(path: str, mistakes: list[str]) -> dict[str, Any]:
     """The file's settings by dotted key; what it should not hold goes to the mistakes."""
     import tomllib
+    from difflib import get_close_matches
 
+    where = _shown(path)
     try:
         content = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
-        mistakes.append(f"{path}: cannot be read: {error.strerror}")
+        mistakes.append(f"{where}: cannot be read: {error.strerror}")
         return {}
-    except ValueError as error:
-        mistakes.append(f"{path}: is not valid TOML: {error}")
+    except (ValueError, RecursionError) as error:
+        mistakes.append(f"{where}: is not valid TOML: {_shown(str(error))}")
         return {}
     found: dict[str, Any] = {}
     for section, entries in content.items():
@@ -360,7 +376,7 @@ def _read(path: str, mistakes: list[str]) -> dict[str, Any]:
             else:
                 near = get_close_matches(key, BY_KEY, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                mistakes.append(f"{path}: there is no setting {key}{hint}")
+                mistakes.append(f"{where}: there is no setting {_shown(key)}{hint}")
     return found
 
 

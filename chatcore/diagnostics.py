@@ -36,14 +36,22 @@ class Console(logging.Handler):
         self._lines: deque[str] = deque()
         self._ready = threading.Event()
         self._closing = False
-        self.dropped = 0
-        """Lines dropped since the last one that was written."""
+        self._refused = 0
+        """Lines for which the queue had no room; counted by who logs."""
+        self._unwritten = 0
+        """Lines that stderr did not take; counted by the writer, so that no count is lost between two threads."""
+        self._told = 0
         self._thread = threading.Thread(target=self._write, name="console", daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """Lines that were lost since the beginning."""
+        return self._refused + self._unwritten
+
     def emit(self, record: logging.LogRecord) -> None:
         if len(self._lines) >= QUEUED_LINES:
-            self.dropped += 1
+            self._refused += 1
             return
         self._lines.append(self.format(record))
         self._ready.set()
@@ -54,15 +62,18 @@ class Console(logging.Handler):
             self._ready.clear()
             while self._lines:
                 text = self._lines.popleft()
-                if self.dropped and len(self._lines) < QUEUED_LINES // 2:
-                    dropped, self.dropped = self.dropped, 0
-                    text += f"\n{dropped:,} lines were dropped here: nobody took them"
+                dropped = self.dropped
+                tell = dropped > self._told and len(self._lines) < QUEUED_LINES // 2
+                if tell:
+                    text += f"\n{dropped - self._told:,} lines were dropped here: nobody took them"
                 try:
                     self._stream.write(text + "\n")
                     self._stream.flush()
+                    if tell:
+                        self._told = dropped
                 except (OSError, ValueError):
                     # Nobody reads it, or it is closed. There is nowhere left to say so.
-                    self.dropped += 1
+                    self._unwritten += 1
 
     def close(self) -> None:
         """Write what is queued, for `CLOSE_S` at most."""
@@ -81,8 +92,9 @@ class OneLine(logging.Formatter):
         message = _UNSAFE.sub(_escape, record.getMessage().replace("\n", "\\n"))
         text = f"{when} {level}{message}"
         if record.exc_info:
-            trace = self.formatException(record.exc_info)
-            text += "\n" + _UNSAFE.sub(_escape, trace)
+            # Indented, because an exception's own text may hold a line that looks like one of the log's.
+            trace = self.formatException(record.exc_info).replace("\n", "\n  ")
+            text += "\n  " + _UNSAFE.sub(_escape, trace)
         return text
 
 

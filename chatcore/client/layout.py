@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatcore.client.safe import REPLACEMENT, safe
+from chatcore.client.safe import safe
 from chatcore.client.width import Kind, cluster_cells, clusters, kind_of
 
 if TYPE_CHECKING:
@@ -25,12 +25,16 @@ TOO_WIDE = "?"
 """For a character of two cells on a screen of one column."""
 DOTTED_CIRCLE = "\u25cc"
 """Stands for the missing base of a mark (Unicode 2.11): so that it is seen, and has a cell for the cursor."""
+REPLACEMENT = "\ufffd"
+"""Stands for what would not be seen at all, a zero width space."""
+TAB, TAB_PICTURE = "\t", "\u2409"
+"""Readers see a blank; who types should see what it is."""
 REMEMBERED = 4
 """Layouts: an arriving line draws the same input again."""
 
 
 class Cell(NamedTuple):
-    """A cluster as it is shown; every one has a cell, so that the cursor can stand on it."""
+    """A cluster as it is shown; every one has a column or two, so that the cursor can stand on it."""
 
     shown: str
     width: int
@@ -96,13 +100,11 @@ def _prompt_cells(prompt: str) -> Iterator[Cell]:
 
 def _text_cells(text: str, style: str = "") -> Iterator[Cell]:
     for cluster in clusters(text):
-        shown = _shown(cluster)
-        yield Cell(shown, cluster_cells(shown), style)
+        for part in clusters(_shown(cluster)):  # several, when some of it (tags) has stand-ins
+            yield Cell(part, cluster_cells(part), style)
 
 
 def _shown(cluster: str) -> str:
-    if cluster.isprintable() and cluster_cells(cluster):
-        return cluster
-    if cluster_cells(cluster):
-        return safe(cluster)
-    return DOTTED_CIRCLE + cluster if kind_of(cluster) is Kind.JOINS else REPLACEMENT
+    if not cluster_cells(cluster):
+        return DOTTED_CIRCLE + safe(cluster) if kind_of(cluster) is Kind.JOINS else REPLACEMENT
+    return TAB_PICTURE if cluster == TAB else safe(cluster)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from chatcore.hub.reply import Refusal
+from chatcore.hub.text import shown
+
+__all__ = ["LINE_BYTES", "TEXT_LINES", "and_others", "shown", "too_long"]
+"""`shown` for the client, which knows dialects and no hub: the same stand-ins on both sides of the wire."""
 
 LINE_BYTES = 4_096
 """Bytes of the longest line: IRCv3's and Ergo's limit with tags is as long, and no screen shows more of one line."""

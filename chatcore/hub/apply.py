@@ -69,7 +69,7 @@ def _open(state: State, record: Opened) -> None:
         if record.token_hash is not None:
             state.tokens[record.token_hash] = session
     session.alias = record.alias
-    session.leave_all()
+    session.come_back(record.seq)
     session.lapsed_ms = None
     state.lapsed.pop(record.sid, None)
     state.aliases[fold(record.alias)] = session

@@ -23,7 +23,17 @@ def hash_of(token: str) -> str:
 
 
 class Session:
-    __slots__ = ("_ids", "_left", "alias", "joined", "lapsed_ms", "rooms", "sid", "token_hash")
+    __slots__ = (
+        "_back_seq",
+        "_ids",
+        "_left",
+        "alias",
+        "joined",
+        "lapsed_ms",
+        "rooms",
+        "sid",
+        "token_hash",
+    )
 
     def __init__(self, sid: str, alias: str, token_hash: str | None) -> None:
         self.sid = sid
@@ -34,6 +44,8 @@ class Session:
         self.joined: tuple[int, ...] = ()
         """For each of `rooms`, the `seq` from which on its records are this session's."""
         self._left: dict[str, int] | None = None
+        """Where its rooms began, when it comes back after having lapsed; `_back_seq` is when."""
+        self._back_seq = 0
         self.lapsed_ms: int | None = None
         """When the grace was over; None while the alias is held."""
         # Made with the first id: plain sessions have none.
@@ -42,8 +54,9 @@ class Session:
     def enter(self, room: str, seq: int) -> None:
         if room in self.rooms:
             return
-        if self._left:
-            # Back after having lapsed: what was said in between is still to be read.
+        if self._left and seq == self._back_seq + len(self.rooms) + 1:
+            # Back after having lapsed, and this is one of the joins that came with it: what was said in between is
+            # still to be read. A room that is joined later begins with that join.
             seq = self._left.pop(room, seq)
         self.rooms += (room,)
         self.joined += (seq,)
@@ -55,8 +68,9 @@ class Session:
         self.rooms = tuple(name for name, _ in kept)
         self.joined = tuple(seq for _, seq in kept)
 
-    def leave_all(self) -> None:
-        """Out of every room, to come back to them."""
+    def come_back(self, seq: int) -> None:
+        """Out of every room, to come back to them with the records right after `seq`."""
+        self._back_seq = seq
         self._left = dict(zip(self.rooms, self.joined, strict=True)) or None
         self.rooms = self.joined = ()
 

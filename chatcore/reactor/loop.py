@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import selectors
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chatcore.reactor.timers import Timer, Timers
 from chatcore.reactor.wakeup import Wakeup
@@ -78,6 +78,8 @@ class Reactor:
         """Events of the last select that are still to be handled, the next one last."""
         self._changed: set[int] = set()
         """Descriptors whose interest has changed since then: their events may be stale."""
+        self._forgotten: set[int] = set()
+        """Those of them that were let go of since then: what comes for these numbers is for nobody."""
         self._timers = Timers()
         self._soon: list[Callable[[], None]] = []
         self._calls: list[Callable[[], None]] = []
@@ -114,6 +116,7 @@ class Reactor:
         """No event reaches its handler any more. To be called before the descriptor is closed."""
         if self._interests.pop(fd, None) is not None:
             self._changed.add(fd)
+            self._forgotten.add(fd)
             self._selector.unregister(fd)
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
@@ -150,13 +153,14 @@ class Reactor:
         if not self._ready:
             self._select(self._patience_s())
         self.now = began = self._clock()
+        # Before any handler can queue something: that is for the next turn.
+        soon, self._soon = self._soon, []
         self._guarded(self._handle)
         for _ in range(SECOND_LOOKS):
             if self._ready or self._handled < BUSY:
                 break
             self._select(0.0)
             self._guarded(self._handle)
-        soon, self._soon = self._soon, []
         self._calls = [*self._timers.due(self.now), *soon, self.after_turn]
         self._calls.reverse()
         self._guarded(self._call)
@@ -171,6 +175,7 @@ class Reactor:
         self._handled = len(self._ready)
         self._ready.reverse()
         self._changed.clear()
+        self._forgotten.clear()
 
     def _patience_s(self) -> float | None:
         """How long select may wait: until the next timer, or not at all when something is queued."""
@@ -181,13 +186,17 @@ class Reactor:
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Do all of the work, whatever some of it raises. It takes each piece off its list before doing it."""
-        while True:
-            try:
-                work()
-            except Exception as fault:  # noqa: BLE001 - the one place: a bug costs its own connection only
-                self._blame(fault)
-            else:
-                return
+        while (fault := self._attempt(work)) is not None:
+            self._blame(fault)
+
+    def _attempt(self, work: Callable[..., None], *args: Any, **options: Any) -> Exception | None:
+        """Do it; return what went wrong. Next to nothing on the way: memory may have run out."""
+        try:
+            work(*args, **options)
+        except Exception as fault:  # noqa: BLE001 - the one place: a bug costs its own connection only
+            self.stats.faults += 1
+            return fault
+        return None
 
     def _handle(self) -> None:
         """Run the handlers of what is ready; those that there is no time for wait for the next turn."""
@@ -216,7 +225,7 @@ class Reactor:
         """What the handler waits for now, not when select returned: an earlier handler may have changed that, or have
         closed the descriptor and opened another under the same number."""
         events, current = self._interests.get(fd, _NOBODY)
-        return events if current is handler else 0
+        return events if current is handler and fd not in self._forgotten else 0
 
     def _call(self) -> None:
         calls = self._calls
@@ -224,17 +233,20 @@ class Reactor:
             calls.pop()()
 
     def _blame(self, fault: Exception) -> None:
-        """Log the fault, count it, and let the handler that was running end what is its own."""
+        """Let the handler that was running end what is its own. One that cannot is forgotten, or it would fail for ever."""
         handler, self._running_now = self._running_now, None
-        self.stats.faults += 1
-        logger.error(
-            "internal error in %s",
-            type(handler).__name__ if handler else "a callback",
-            exc_info=fault,
-        )
-        if handler is not None:
-            # Queued, so that a fault in it is guarded as well.
-            self.call_soon(lambda: handler.on_fault(fault))
+        self._report(type(handler).__name__ if handler else "a callback", fault)
+        if handler is None:
+            return
+        another = self._attempt(handler.on_fault, fault)
+        if another is not None:
+            self._report(f"{type(handler).__name__}.on_fault", another)
+            for fd in [fd for fd, (_, each) in self._interests.items() if each is handler]:
+                self.forget(fd)
+
+    def _report(self, where: str, fault: Exception) -> None:
+        # An attempt too: a log that fails must not end the loop that the fault could not end.
+        self._attempt(logger.error, "internal error in %s", where, exc_info=fault)
 
 
 class _Awake:

@@ -20,7 +20,7 @@ SWEEP_AT_LEAST = 512
 class Timer:
     """One thing to happen. `cancel` may be called at any time, any number of times."""
 
-    __slots__ = ("_number", "_timers", "_when", "callback")
+    __slots__ = ("_number", "_taken", "_timers", "_when", "callback")
 
     def __init__(
         self, timers: Timers, when: float, number: int, callback: Callable[[], None]
@@ -28,12 +28,26 @@ class Timer:
         self._timers = timers
         self._when = when
         self._number = number
+        self._taken = False
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
         if self.callback is not None:
             self.callback = None
-            self._timers.note_cancelled()
+            if not self._taken:
+                self._timers.note_cancelled()
+
+    def fire(self) -> None:
+        """For the reactor. Another timer of the same moment may have cancelled this one."""
+        callback = self.callback
+        if callback is not None:
+            self.callback = None
+            callback()
+
+    def take(self) -> Callable[[], None]:
+        """For the heap, which holds it no longer: a late `cancel` must not be counted there."""
+        self._taken = True
+        return self.fire
 
     def __lt__(self, other: Timer) -> bool:
         return (self._when, self._number) < (other._when, other._number)
@@ -76,9 +90,5 @@ class Timers:
         """Take out what is due by `now`, in order."""
         callbacks: list[Callable[[], None]] = []
         while (when := self.next_at()) is not None and when <= now:
-            timer = heapq.heappop(self._heap)
-            if timer.callback is not None:
-                callbacks.append(timer.callback)
-                # Run or cancelled is the same from now on: a late `cancel` must not be counted.
-                timer.callback = None
+            callbacks.append(heapq.heappop(self._heap).take())
         return callbacks

@@ -1,22 +1,24 @@
 """Waking the loop from elsewhere: another thread, or a signal.
 
-One socketpair serves both. Python's own C-level signal handler writes the signal's number into it
+One pipe serves both. Python's own C-level signal handler writes the signal's number into it
 (`signal.set_wakeup_fd`), and a thread writes a zero byte; the loop acts on the bytes that it reads, because a
-Python-level handler may run before or after the byte arrives (cpython issue 21645).
+Python-level handler may run before or after the byte arrives (cpython issue 21645). A pipe, because it holds 65,536
+such bytes where a socketpair refuses the 279th: a signal whose byte is refused is lost, SIGTERM too.
 """
 
 from __future__ import annotations
 
+import os
 import signal
-import socket
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DRAIN_BYTES = 4096
-"""Bytes read at once; a storm of ten thousand signals is a few reads."""
+DRAIN_BYTES = 64 * 1024
+"""Bytes read at once: all that a pipe holds on Linux."""
 
 THREAD = 0
 """The byte that a thread writes. No signal has the number 0."""
@@ -26,9 +28,12 @@ class Wakeup:
     """The reading end is a reactor handler; `take` tells what woke it."""
 
     def __init__(self) -> None:
-        self._reading, self._writing = socket.socketpair()
-        self._reading.setblocking(False)
-        self._writing.setblocking(False)
+        read_fd, write_fd = os.pipe()
+        os.set_blocking(read_fd, False)
+        os.set_blocking(write_fd, False)
+        # Files, not numbers: a thread that comes after `close` must not write into whatever got the number next.
+        self._reading = open(read_fd, "rb", buffering=0)  # noqa: SIM115 (until `close`)
+        self._writing = open(write_fd, "wb", buffering=0)  # noqa: SIM115
         self._callbacks: deque[Callable[[], None]] = deque()
         """Appended by threads, taken by the loop: both ends of a deque are atomic."""
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -36,16 +41,15 @@ class Wakeup:
         self._old_fd: int | None = None
 
     def fileno(self) -> int:
-        return self._reading.fileno()
+        return -1 if self._reading.closed else self._reading.fileno()
 
     def call(self, callback: Callable[[], None]) -> None:
         """From any thread: have the loop run `callback`."""
         self._callbacks.append(callback)
-        try:
-            self._writing.send(bytes((THREAD,)))
-        except OSError:
-            # Full: then the loop is being woken anyway. Closed: then there is no loop to run it.
-            return
+        with suppress(ValueError):  # closed: then there is no loop to run it
+            self._writing.write(
+                bytes((THREAD,))
+            )  # full: takes nothing, and the loop is being woken anyway
 
     def on_signal(self, signum: int, callback: Callable[[], None]) -> None:
         """From the main thread: have the loop run `callback` for this signal."""
@@ -60,15 +64,7 @@ class Wakeup:
 
     def take(self) -> list[Callable[[], None]]:
         """What is to be run: threads' callbacks in order, and each signal's once however often it came."""
-        signums: dict[int, None] = {}
-        while True:
-            try:
-                data = self._reading.recv(DRAIN_BYTES)
-            except OSError:
-                break
-            if not data:
-                break
-            signums.update(dict.fromkeys(data))
+        signums = dict.fromkeys(self._reading.read(DRAIN_BYTES) or b"")
         found = [self._handlers[signum] for signum in signums if signum in self._handlers]
         while self._callbacks:
             found.append(self._callbacks.popleft())
@@ -77,8 +73,10 @@ class Wakeup:
     def close(self) -> None:
         if self._old_fd is not None:
             signal.set_wakeup_fd(self._old_fd)
+            self._old_fd = None
             for signum, old in self._old_handlers.items():
-                signal.signal(signum, old)  # type: ignore[arg-type]  # what signal.signal returned
+                # None: it was not installed from Python, and cannot be put back from Python.
+                signal.signal(signum, signal.SIG_DFL if old is None else old)  # type: ignore[arg-type]
         self._reading.close()
         self._writing.close()
 

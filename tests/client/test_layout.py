@@ -23,6 +23,8 @@ from chatcore.client.width import cells
         ("\u0301a", "\u25cc\u0301a"),
         ("\n\u0301", "␊\u25cc\u0301"),
         ("👨‍👩‍👧e\u0301", "👨‍👩‍👧e\u0301"),
+        ("🏴\U000e0067\U000e007f", "🏴\ufffd\ufffd"),
+        ("\U000e0067", "\u25cc\ufffd"),
     ],
 )
 def test_what_would_not_be_seen_or_would_act_is_shown_by_a_stand_in(text: str, shown: str) -> None:
@@ -62,7 +64,10 @@ def test_colours_of_the_prompt_end_with_their_row_and_have_no_width() -> None:
     assert [row.width for row in layout.rows] == [4, 4, 1]
 
 
-@given(st.text(), st.integers(1, 20))
+@given(
+    st.text(st.characters() | st.sampled_from("🏴\U000e0067\u200d\u0301\t\u200b")),
+    st.integers(1, 20),
+)
 def test_rows_fit_and_nothing_in_them_acts(text: str, columns: int) -> None:
     for cursor in {0, len(text)}:
         layout = lay_out("> ", text, cursor, columns)

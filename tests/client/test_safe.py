@@ -15,7 +15,7 @@ from chatcore.client.safe import safe, safe_lines
     ("typed", "shown"),
     [
         ("\x1b[2J", "␛[2J"),
-        ("\a\b\r\t\0", "␇␈␍␉␀"),
+        ("\a\b\r\t\0", "␇␈␍ ␀"),
         ("\x7f", "␡"),
         ("\x9b31m", "�31m"),
         ("a\u202eb\u2066c", "a�b�c"),
@@ -23,7 +23,7 @@ from chatcore.client.safe import safe, safe_lines
         ("\ud800", "�"),
         ("one\ntwo", "one␊two"),
         ("naïve 漢字 👍🏽", "naïve 漢字 👍🏽"),
-        ("a\u200db\u200ec", "a\u200db\u200ec"),
+        ("a\u200db\u200ec", "a\u200db�c"),
     ],
 )
 def test_stand_ins(typed, shown):

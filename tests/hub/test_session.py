@@ -43,7 +43,7 @@ def test_who_leaves_a_room_and_comes_back_reads_it_from_the_return(session: Sess
 
 def test_who_lapsed_and_returns_reads_its_rooms_from_where_it_once_joined(session: Session) -> None:
     session.enter("#a", 3)
-    session.leave_all()
+    session.come_back(8)
     assert (session.rooms, session.joined) == ((), ())
     session.enter("#a", 9)
     session.enter("#new", 10)

@@ -1,0 +1,441 @@
+"""The four client scripts as a person has them: at a terminal, or in a pipe; a real `nc`; a network that breaks.
+
+Every wait looks at what comes, until a deadline.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import pyte
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Start
+
+ROOT = Path(__file__).parent.parent.parent
+READ_BYTES = 64 * 1024
+POLL_S = 0.05
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER, on, 0 s: closing is a reset, as of a router that forgot the connection."""
+
+
+def environment() -> dict[str, str]:
+    """Ours, without what changes how a client looks, or what the server is told."""
+    changing = {"NO_COLOR", "TMUX", "VTE_VERSION", "COLUMNS", "LINES", "PYTHONWARNINGS"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in changing and not name.startswith("CHATCORE_")
+    }
+    return kept | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def command(number: int, address: tuple[str, int], options: tuple[str, ...]) -> list[str]:
+    host, port = address
+    script = str(ROOT / "clients" / f"client_{number}.py")
+    return [sys.executable, script, f"{host}:{port}", *options]
+
+
+class Person:
+    """A client script at a terminal of its own, and the screen that its person looks at."""
+
+    def __init__(
+        self,
+        number: int,
+        address: tuple[str, int],
+        options: tuple[str, ...],
+        size: tuple[int, int],
+        deadline_s: float,
+    ) -> None:
+        self._deadline_s = deadline_s
+        columns, rows = size
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self.raw = b""
+        """Every byte that the terminal was sent."""
+        modes = mmap.mmap(-1, mmap.PAGESIZE)  # shared: the child's first words
+
+        def note_modes() -> None:
+            modes.write(repr(termios.tcgetattr(0)).encode())
+
+        first, *arguments = command(number, address, options)
+        self.child = pexpect.spawn(
+            first,
+            arguments,
+            env=environment(),
+            dimensions=(rows, columns),
+            preexec_fn=note_modes,
+        )
+        self.modes_before = modes[:].rstrip(b"\0").decode()
+        modes.close()
+        self.child.delaybeforesend = None
+
+    @property
+    def modes(self) -> str:
+        """The modes of the terminal now."""
+        return repr(termios.tcgetattr(self.child.child_fd))
+
+    @property
+    def lines(self) -> list[str]:
+        """What the screen shows, without blank ends; nor what stands below the cursor."""
+        shown = [line.rstrip() for line in self._screen.display]
+        return shown[: self._screen.cursor.y + 1]
+
+    @property
+    def said(self) -> list[str]:
+        """What stands above the line being typed."""
+        lines = self.lines
+        prompts = [at for at, line in enumerate(lines) if re.search(r"^[^:]*> ?", line)]
+        return lines[: prompts[-1]] if prompts else lines
+
+    @property
+    def typed(self) -> str:
+        """The prompt and the line being typed, its rows put together."""
+        return "".join(self.lines[len(self.said) :])
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Read what the terminal is sent until the condition holds."""
+        end = time.monotonic() + self._deadline_s
+        while not condition():
+            left_s = end - time.monotonic()
+            try:
+                data = self.child.read_nonblocking(READ_BYTES, max(left_s, 0))
+            except (pexpect.TIMEOUT, pexpect.EOF) as fault:
+                shown = "\n".join(self.lines)
+                pytest.fail(f"{type(fault).__name__} before {what}; the screen:\n{shown}")
+            self._take(data)
+
+    def sees(self, *patterns: str) -> None:
+        """Wait until each regular expression is found in a line above the one being typed."""
+        for pattern in patterns:
+            self.until(
+                lambda pattern=pattern: any(re.search(pattern, line) for line in self.said),
+                f"a line with {pattern!r}",
+            )
+
+    def rings(self, times: int = 1) -> None:
+        self.until(lambda: self.raw.count(b"\a") >= times, f"{times} bells")
+
+    def count(self, pattern: str) -> int:
+        """The lines in which it is found."""
+        return sum(bool(re.search(pattern, line)) for line in self.said)
+
+    def keys(self, text: str) -> None:
+        """Type, without Enter."""
+        self.child.send(text)
+
+    def types(self, *lines: str) -> None:
+        """Type lines, each with Enter."""
+        for line in lines:
+            self.child.send(f"{line}\r")
+
+    def joined(self) -> Person:
+        self.sees("Connected to the server!", "has connected to the chat room")
+        return self
+
+    def settle(self) -> None:
+        """All that is due has come: the answer to a question that was asked just now."""
+        before = self.count("^-- pong")
+        self.types("/ping")
+        self.until(lambda: self.count("^-- pong") > before, "a pong")
+
+    def ends(self) -> int:
+        """Read to the end; the exit code, 128 + n for a signal."""
+        end = time.monotonic() + self._deadline_s
+        with suppress(pexpect.EOF):
+            while True:
+                self._take(
+                    self.child.read_nonblocking(READ_BYTES, max(end - time.monotonic(), 0))
+                )
+        self.child.wait()
+        status, number = self.child.exitstatus, self.child.signalstatus
+        return 128 + number if status is None else status
+
+    def _take(self, data: bytes) -> None:
+        self.raw += data
+        self._stream.feed(data)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a client in a pipe."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Pipe:
+    """A client script in a pipe: each line of its input is said, then it leaves."""
+
+    def __init__(
+        self, number: int, address: tuple[str, int], options: tuple[str, ...], deadline_s: float
+    ) -> None:
+        self._deadline_s = deadline_s
+        self.process = subprocess.Popen(
+            command(number, address, options),
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def send(self, *lines: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
+        self.process.stdin.flush()
+
+    def ends(self) -> Result:
+        """End its input, and wait for its end."""
+        out, err = self.process.communicate(timeout=self._deadline_s)
+        return Result(self.process.returncode, out.decode(), err.decode())
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        self.process.wait(self._deadline_s)
+
+
+class Netcat:
+    """A person with the real `nc`."""
+
+    def __init__(self, address: tuple[str, int], deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        host, port = address
+        self.process = subprocess.Popen(
+            ["nc", host, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.raw = b""
+
+    @property
+    def lines(self) -> list[str]:
+        """The whole lines that came."""
+        return self.raw.decode().split("\n")[:-1]
+
+    def send(self, *lines: str) -> None:
+        self.send_bytes("".join(f"{line}\n" for line in lines).encode())
+
+    def send_bytes(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def count(self, pattern: str) -> int:
+        return sum(bool(re.search(pattern, line)) for line in self.lines)
+
+    def sees(self, *patterns: str, times: int = 1) -> None:
+        """Wait until each regular expression is found in so many lines."""
+        assert self.process.stdout is not None
+        fd = self.process.stdout.fileno()
+        end = time.monotonic() + self._deadline_s
+        for pattern in patterns:
+            while self.count(pattern) < times:
+                ready, _, _ = select.select([fd], [], [], max(end - time.monotonic(), 0))
+                data = os.read(fd, READ_BYTES) if ready else b""
+                assert data, f"nc read no {pattern!r}: {self.lines[-15:]}"
+                self.raw += data
+
+    def settle(self) -> None:
+        """All that is due before the answer to a ping has come."""
+        before = self.count("^-- pong$")
+        self.send("/ping")
+        self.sees("^-- pong$", times=before + 1)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        self.process.wait(self._deadline_s)
+
+
+class Network:
+    """A way to the server that can break: `hold` loses a direction from now on, `cut` resets all there is.
+
+    What is held is lost with the cut, as in a real network: the one who sent it cannot know.
+    """
+
+    def __init__(self, server: tuple[str, int]) -> None:
+        self.server = server
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address: tuple[str, int] = self._listener.getsockname()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._held: set[str] = set()
+        self.swallowed = b""
+        """What was held and is lost."""
+        self._lock = threading.Lock()
+        self._closing = False
+        self._wake, self._woken = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def hold(self, direction: str) -> None:
+        """From here on nothing gets through `up` (to the server) or `down` (to the client)."""
+        with self._lock:
+            self._held.add(direction)
+
+    def cut(self) -> None:
+        """Reset every connection, and let new ones through unharmed."""
+        with self._lock:
+            self._held.clear()
+            self._drop(list(self._pairs))
+
+    def close(self) -> None:
+        self._closing = True
+        self._wake.send(b"x")
+        self._thread.join()
+        self._drop(list(self._pairs))
+        for sock in (self._listener, self._wake, self._woken):
+            sock.close()
+
+    def _run(self) -> None:
+        while not self._closing:
+            with self._lock:
+                socks = [sock for pair in self._pairs for sock in pair]
+            # cut closes sockets meanwhile: such a round is begun anew
+            with suppress(OSError, ValueError):
+                ready, _, _ = select.select([self._listener, self._woken, *socks], [], [], POLL_S)
+                with self._lock:
+                    self._serve(ready)
+
+    def _serve(self, ready: list[socket.socket]) -> None:
+        for pair in list(self._pairs):
+            for direction, source, target in (("up", *pair), ("down", *reversed(pair))):
+                if source in ready and pair in self._pairs and source.fileno() >= 0:
+                    self._pass_on(pair, direction, source, target)
+        if self._listener in ready:
+            self._accept()
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        try:
+            server = socket.create_connection(self.server)
+        except OSError:
+            client.close()
+        else:
+            self._pairs.append((client, server))
+
+    def _pass_on(
+        self,
+        pair: tuple[socket.socket, socket.socket],
+        direction: str,
+        source: socket.socket,
+        target: socket.socket,
+    ) -> None:
+        try:
+            data = source.recv(READ_BYTES)
+            if data and direction in self._held:
+                self.swallowed += data
+            elif data:
+                target.sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop([pair])
+
+    def _drop(self, pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+        for pair in pairs:
+            self._pairs.remove(pair)
+            for sock in pair:
+                with suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                sock.close()
+
+
+class Chatters:
+    """Starts the client scripts, `nc` and networks, for the last server; all of them are ended with the test."""
+
+    def __init__(self, start: Start, deadline_s: float) -> None:
+        self._start, self._deadline_s = start, deadline_s
+        self._address: tuple[str, int] | None = None
+        self._people: list[Person] = []
+        self._others: list[Pipe | Netcat | Network] = []
+
+    def server(self, *arguments: str, **options: Any) -> Any:
+        server = self._start.server(*arguments, **options)
+        self._address = server.address
+        return server
+
+    @property
+    def address(self) -> tuple[str, int]:
+        if self._address is None:
+            self.server()
+        assert self._address is not None
+        return self._address
+
+    def person(
+        self,
+        number: int,
+        *options: str,
+        size: tuple[int, int] = (80, 40),
+        address: tuple[str, int] | None = None,
+    ) -> Person:
+        """A client script at a terminal of so many columns and rows."""
+        options = ("--time", "none", *options)
+        person = Person(number, address or self.address, options, size, self._deadline_s)
+        self._people.append(person)
+        return person
+
+    def pipe(
+        self, number: int, *options: str, address: tuple[str, int] | None = None
+    ) -> Pipe:
+        pipe = Pipe(number, address or self.address, options, self._deadline_s)
+        self._others.append(pipe)
+        return pipe
+
+    def netcat(self, alias: str) -> Netcat:
+        """Somebody with `nc`, joined."""
+        if shutil.which("nc") is None:
+            if os.environ.get("CI"):
+                pytest.fail("there is no nc here: the tests need netcat-openbsd")
+            pytest.skip("there is no nc here")
+        netcat = Netcat(self.address, self._deadline_s)
+        self._others.append(netcat)
+        netcat.send(alias)
+        netcat.sees(f"^{re.escape(alias)} has connected to the chat room$")
+        return netcat
+
+    def network(self) -> Network:
+        network = Network(self.address)
+        self._others.append(network)
+        return network
+
+    def close(self) -> None:
+        for person in self._people:
+            with suppress(OSError):
+                person.child.close(force=True)
+        for other in reversed(self._others):
+            other.close()
+
+
+@pytest.fixture
+def chatters(start: Start, patience: float) -> Iterator[Chatters]:
+    """People with clients, people with `nc`, and the server that they talk over."""
+    chatters = Chatters(start, 20.0 * patience)
+    yield chatters
+    chatters.close()

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import dataclasses
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatcore import config
+from chatcore.config import ROWS, ConfigError, Settings
+
+
+def load(*argv: str, env: dict[str, str] | None = None) -> Settings:
+    return config.load(config.parser().parse_args(argv), env or {})[0]
+
+
+def mistakes(*argv: str, env: dict[str, str] | None = None) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        load(*argv, env=env)
+    return caught.value.mistakes
+
+
+@pytest.fixture
+def in_file(tmp_path):
+    def write(text: str | bytes) -> str:
+        path = tmp_path / "chatcore.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return write
+
+
+# -- Where a value comes from --------------------------------------------------------------------------------------
+
+
+def test_without_anything_the_defaults_hold():
+    assert load() == Settings(
+        host="127.0.0.1",
+        port=59000,
+        listen=(),
+        log_level="info",
+        data=None,
+        ephemeral=False,
+        flood_enabled=True,
+        flood_burst=20,
+        flood_per_second=5.0,
+        connections_per_address=32,
+        grace_s=15.0,
+        durability="full",
+        keep_days=0,
+        keep_records=0,
+        history_on_join=20,
+    )
+
+
+def test_flag_beats_environment_beats_file_beats_default(in_file):
+    path = in_file("[server]\nport = 3\n")
+    env = {"CHATCORE_PORT": "2"}
+    assert load("--port", "1", "--config", path, env=env).port == 1
+    assert load("--config", path, env=env).port == 2
+    assert load("--config", path).port == 3
+    assert load().port == 59000
+
+
+def test_the_file_may_be_named_by_the_environment(in_file):
+    assert load(env={"CHATCORE_CONFIG": in_file("[server]\nport = 3\n")}).port == 3
+
+
+def test_an_empty_variable_is_as_good_as_none():
+    env = {"CHATCORE_PORT": "", "CHATCORE_HOST": "", "CHATCORE_CONFIG": "", "CHATCORE_DATA": ""}
+    assert load(env=env) == load()
+
+
+def test_every_setting_can_stand_in_the_file(in_file):
+    text = """
+    [server]
+    host = "::1"
+    port = 0
+    listen = ["0.0.0.0:1", "[::1]:2"]
+    log_level = "debug"
+    ephemeral = true
+    [flood]
+    enabled = false
+    burst = 7
+    per_second = 2
+    [limits]
+    connections_per_address = 0
+    [presence]
+    grace_s = 0.5
+    [storage]
+    durability = "fast"
+    [history]
+    keep_days = 30
+    keep_records = 1000
+    on_join = 0
+    """
+    assert load("--config", in_file(text)) == Settings(
+        host="::1",
+        port=0,
+        listen=(("0.0.0.0", 1), ("::1", 2)),
+        log_level="debug",
+        data=None,
+        ephemeral=True,
+        flood_enabled=False,
+        flood_burst=7,
+        flood_per_second=2.0,
+        connections_per_address=0,
+        grace_s=0.5,
+        durability="fast",
+        keep_days=30,
+        keep_records=1000,
+        history_on_join=0,
+    )
+
+
+def test_every_field_has_one_row_and_its_default_is_a_value_it_takes():
+    assert [row.field for row in ROWS] == list(dict.fromkeys(row.field for row in ROWS))
+    assert {row.field for row in ROWS} == {field.name for field in dataclasses.fields(Settings)}
+    for row in ROWS:
+        assert row.default is None or row.check(row.default) == row.default
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("127.0.0.1:1", ("127.0.0.1", 1)),
+        ("localhost:65535", ("localhost", 65535)),
+        ("[::1]:59000", ("::1", 59000)),
+        ("[fe80::1%eth0]:0", ("fe80::1%eth0", 0)),
+    ],
+)
+def test_addresses_to_listen_on(given, address):
+    assert load("--listen", given, "--listen", "h:1").listen == (address, ("h", 1))
+    assert load(env={"CHATCORE_LISTEN": given}).listen == (address,)
+
+
+# -- Mistakes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[server]\nport = 65536",
+        "[server]\nport = -1",
+        "[server]\nport = true",
+        "[server]\nport = 1.0",
+        '[server]\nhost = ""',
+        "[server]\nhost = 1",
+        "[server]\nlisten = [1]",
+        '[server]\nlisten = ["::1:59000"]',
+        '[server]\nlisten = ["localhost"]',
+        '[server]\nlisten = [":1"]',
+        '[server]\nlog_level = "loud"',
+        "[server]\nephemeral = 1",
+        '[flood]\nenabled = "perhaps"',
+        "[flood]\nburst = 0",
+        "[flood]\nburst = true",
+        "[flood]\nper_second = 0",
+        "[flood]\nper_second = nan",
+        "[flood]\nper_second = inf",
+        "[flood]\nper_second = true",
+        "[flood]\nper_second = 1" + "0" * 400,
+        "[limits]\nconnections_per_address = -1",
+        "[limits]\nconnections_per_address = 0x" + "f" * 5_000,
+        "[presence]\ngrace_s = -1",
+        "[presence]\ngrace_s = nan",
+        "[presence]\ngrace_s = 1e300",
+        '[storage]\ndurability = "eventually"',
+        "[history]\nkeep_days = 1979-05-27",
+        "[history]\non_join = 1_000_000",
+        "[history.on_join]\nlines = 1",
+    ],
+)
+def test_a_bad_value_is_one_mistake_that_names_the_file_and_the_setting(in_file, line):
+    path = in_file(line)
+    (mistake,) = mistakes("--config", path)
+    assert path in mistake
+    section, key = line.partition("\n")[0].strip("[]"), line.partition("\n")[2].split()[0]
+    assert section in mistake
+    assert key in mistake or "." in section
+    assert len(mistake) < 300
+
+
+def test_all_mistakes_are_named_at_once(in_file):
+    path = in_file('[server]\nport = "x"\nhoost = "h"\n[flod]\nburst = 1\n[flood]\nburst = 0\n')
+    found = mistakes(
+        "--config", path, "--log-level", "loud", env={"CHATCORE_HOST": "h", "CHATCORE_LISTEN": "x"}
+    )
+    text = "\n".join(found)
+    assert len(found) == 6
+    for part in ("server.port", "server.hoost", "flod", "flood.burst", "--log-level", "LISTEN"):
+        assert part in text
+    assert "did you mean server.host?" in text
+    assert "did you mean flood.burst?" in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"port = ", b"\xff\xfe", b"x = " + b"[" * 5_000 + b"]" * 5_000, b"x = 1" + b"0" * 5_000],
+)
+def test_a_file_that_is_no_toml_is_a_mistake(in_file, content):
+    path = in_file(content)
+    (mistake,) = mistakes("--config", path)
+    assert path in mistake
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path):
+    (missing,) = mistakes("--config", str(tmp_path / "none.toml"))
+    assert "none.toml" in missing
+    assert "No such file" in missing
+    (folder,) = mistakes("--config", str(tmp_path))
+    assert "directory" in folder
+
+
+def test_what_a_file_holds_does_not_reach_the_terminal_raw(in_file):
+    path = in_file('"\\u001b[2J" = 1\n[server]\nhost = 1\nlog_level = "\\u001b]0;x\\u0007"\n')
+    assert all(each.isprintable() for each in mistakes("--config", path))
+
+
+@settings(deadline=None)
+@given(st.text() | st.from_regex(r"\[[a-z]{3,8}\]\n[a-z_]{3,9} = .{1,20}", fullmatch=True))
+def test_no_file_makes_it_fail_in_another_way(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("fuzz") / "c.toml"
+    path.write_text(text, "utf-8", errors="replace")
+    with suppress(ConfigError):
+        assert isinstance(load("--config", str(path)), Settings)
+
+
+# -- Where things are kept -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["flag", "environment", "file"])
+def test_a_data_folder_is_refused_in_one_line(in_file, way):
+    argv = {"flag": ["--data", "d"], "file": ["--config", in_file('[server]\ndata = "d"')]}
+    env = {"CHATCORE_DATA": "d"} if way == "environment" else {}
+    (mistake,) = mistakes(*argv.get(way, []), env=env)
+    assert "keeps everything in memory" in mistake
+    assert "--ephemeral" in mistake
+    assert "\n" not in mistake
+
+
+def test_saying_ephemeral_overrules_a_weaker_data_folder(in_file):
+    path = in_file('[server]\ndata = "d"')
+    for argv, env in (
+        (("--config", path, "--ephemeral"), {}),
+        (("--ephemeral",), {"CHATCORE_DATA": "d"}),
+        (("--config", path), {"CHATCORE_EPHEMERAL": "1"}),
+    ):
+        loaded = load(*argv, env=env)
+        assert loaded.ephemeral
+        assert loaded.data is None
+
+
+def test_a_data_folder_is_refused_when_ephemeral_is_not_stronger(in_file):
+    path = in_file("[server]\nephemeral = true")
+    assert mistakes("--data", "d", "--config", path)
+    assert mistakes("--config", in_file('[server]\nephemeral = true\ndata = "d"'))
+
+
+# -- The command line ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--nonsense"], ["--port"], ["stray"], ["--data", "d", "--ephemeral"], ["--por", "1"]],
+)
+def test_a_wrong_command_line_is_64(argv, capsys):
+    with pytest.raises(SystemExit) as caught:
+        config.load_or_explain(argv, {})
+    assert caught.value.code == config.EXIT_USAGE == 64
+    assert "usage" in capsys.readouterr().err
+
+
+def test_a_wrong_configuration_is_78_and_explained(in_file, capsys):
+    path = in_file("[server]\nport = 70000\nhots = 1\n")
+    for argv in (["--config", path], ["--config", path, "--check-config"]):
+        assert config.load_or_explain(argv, {}) == config.EXIT_CONFIG == 78
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 2
+        assert "70000" in err
+        assert "server.hots" in err
+
+
+def test_check_config_shows_every_value_with_its_origin(in_file, capsys):
+    argv = ["--check-config", "--port", "1", "--config", in_file("[flood]\nburst = 3\n")]
+    assert config.load_or_explain(argv, {"CHATCORE_LOG_LEVEL": "debug"}) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(ROWS)
+    shown = {line.split(" = ")[0]: line for line in lines}
+    assert shown.keys() == {row.key for row in ROWS}
+    assert "= 1 " in shown["server.port"]
+    assert "--port" in shown["server.port"]
+    assert "CHATCORE_LOG_LEVEL" in shown["server.log_level"]
+    assert "chatcore.toml" in shown["flood.burst"]
+    assert "default" in shown["history.on_join"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"), [(["--version"], "0.1.0"), (["--help"], "--check-config")]
+)
+def test_what_only_tells_leaves_with_0(argv, part, capsys):
+    with pytest.raises(SystemExit) as caught:
+        config.load_or_explain(argv, {})
+    assert caught.value.code == 0
+    assert part in capsys.readouterr().out
+
+
+def test_reading_again_gives_the_same_and_says_nothing(in_file, capsys):
+    """SIGHUP reads it again."""
+    argv, env = ["--config", in_file("[flood]\nburst = 3\n")], {"CHATCORE_PORT": "5"}
+    assert config.load_or_explain(argv, env) == config.load_or_explain(argv, env)
+    assert capsys.readouterr() == ("", "")
