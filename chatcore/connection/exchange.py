@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from chatcore.connection.connection import Pause
 from chatcore.connection.delivery import Delivery
 from chatcore.connection.opening import open_dialect
 from chatcore.dialects.dialect import Hangup
-from chatcore.dialects.plain_form import GREETING
+from chatcore.dialects.plain_form import GREETING, plain_reply
 from chatcore.dialects.sniff import sniff
 from chatcore.hub.command import Arrival, Away, Hello, Mistake, Quit, Say
 from chatcore.hub.flood import Allowance
@@ -340,6 +341,10 @@ class Exchange:
         """The server stops: tell everybody, send what is due, close."""
         for connection in self.connections:
             if connection.dialect is None:
+                if not connection.first:
+                    # It may still be a person who has not typed yet.
+                    with suppress(OSError):
+                        connection.send(plain_reply(Bye("stopping")))
                 self.lost(connection, "the server stops")
                 continue
             connection.pause(Pause.FLOOD)

@@ -61,7 +61,15 @@ class Due(NamedTuple):
 class Reader:
     """See the module. `position` is the last `seq` that has been read or passed over."""
 
-    __slots__ = ("_queued_bytes", "_replies", "_urgent", "form", "position", "subscriptions")
+    __slots__ = (
+        "_queued_bytes",
+        "_replies",
+        "_replies_sent",
+        "_urgent",
+        "form",
+        "position",
+        "subscriptions",
+    )
 
     def __init__(self, form: Form, position: int) -> None:
         self.form = form
@@ -69,7 +77,9 @@ class Reader:
         self.subscriptions: list[Subscription] = []
         # Made when first needed: ten thousand idle readers have neither.
         self._replies: deque[Due] | None = None
-        self._urgent: list[bytes] | None = None
+        self._urgent: deque[tuple[int, bytes]] | None = None
+        """Replies that may overtake, each with how many others were asked for before it."""
+        self._replies_sent = 0
         self._queued_bytes = 0
 
     @property
@@ -97,8 +107,8 @@ class Reader:
     def reply_now(self, data: bytes) -> None:
         """Queue a reply that tells nothing of state: it may overtake, and waits for no disk."""
         if self._urgent is None:
-            self._urgent = []
-        self._urgent.append(data)
+            self._urgent = deque()
+        self._urgent.append((self._replies_sent + len(self._replies or ()), data))
         self._queued_bytes += len(data)
 
     def pull(self, durable_seq: int) -> bytes:
@@ -108,12 +118,20 @@ class Reader:
         while room > 0 and (part := self._pull_part(durable_seq)):
             parts.append(part)
             room -= len(part)
-        if self._urgent:
-            # After what may go now, so that a welcome comes first; before what waits, for the disk or its turn.
-            parts += self._urgent
-            self._queued_bytes -= sum(map(len, self._urgent))
-            self._urgent = None
+        # After what may go now, so that a welcome comes first; before what waits, for the disk or its turn.
+        while part := self._next_urgent(None):
+            parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _next_urgent(self, before: int | None) -> bytes:
+        """The next reply that may overtake; with `before`, only if it was asked for before that many others."""
+        if not self._urgent or (before is not None and self._urgent[0][0] > before):
+            return b""
+        _, data = self._urgent.popleft()
+        self._queued_bytes -= len(data)
+        if not self._urgent:
+            self._urgent = None
+        return data
 
     def _pull_part(self, durable_seq: int) -> bytes:
         """The next page of records, gap notice or reply."""
@@ -128,7 +146,10 @@ class Reader:
             if data := self._page(limit):
                 return data
         if replies and replies[0].position <= self.position and replies[0].needs <= durable_seq:
+            if data := self._next_urgent(self._replies_sent):
+                return data
             due = replies.popleft()
+            self._replies_sent += 1
             self._queued_bytes -= len(due.data)
             if not replies:
                 self._replies = None

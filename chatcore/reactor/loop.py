@@ -24,7 +24,7 @@ BATCH_S = 0.02
 """How long the handlers of one turn may take before the rest waits for the next: what has been decided is delivered
 in between, so that a burst on 5,000 sockets does not keep anybody waiting for all of it."""
 
-CLOCK_EVERY = 64
+CLOCK_EVERY = 16
 """Handlers between two looks at the clock."""
 
 BUSY = 2

@@ -36,6 +36,8 @@ READ_BYTES = 64 * 1024
 POLL_S = 0.05
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, on, 0 s: closing is a reset, as of a router that forgot the connection."""
+PROMPT = re.compile(r"^(\(… .*\) )?#\S+( \(offline\))?>|^Choose an alias:")
+"""What the line being typed begins with."""
 
 
 def environment() -> dict[str, str]:
@@ -95,16 +97,20 @@ class Person:
         return repr(termios.tcgetattr(self.child.child_fd))
 
     @property
+    def title(self) -> str:
+        """What the window is called now."""
+        return str(self._screen.title)
+
+    @property
     def lines(self) -> list[str]:
-        """What the screen shows, without blank ends; nor what stands below the cursor."""
-        shown = [line.rstrip() for line in self._screen.display]
-        return shown[: self._screen.cursor.y + 1]
+        """What the screen shows, without blank ends."""
+        return "\n".join(line.rstrip() for line in self._screen.display).rstrip("\n").split("\n")
 
     @property
     def said(self) -> list[str]:
         """What stands above the line being typed."""
         lines = self.lines
-        prompts = [at for at, line in enumerate(lines) if re.search(r"^[^:]*> ?", line)]
+        prompts = [at for at, line in enumerate(lines) if PROMPT.search(line)]
         return lines[: prompts[-1]] if prompts else lines
 
     @property

@@ -256,6 +256,9 @@ def run_randomly(make_house: Any, seed: int, rounds: int) -> None:
 
 def check(house: Any, peer: Peer, durable: int) -> None:
     sent, native = bytes(peer.sock.sent), peer.native
+    if peer.broken:
+        # Its last line may be cut, and then shows no longer what it was.
+        sent = sent[: sent.rfind(b"\n") + 1]
     got = without_urgent(sent, native)
     wanted = without_urgent(peer.reader.got, native)
     lazy = without_urgent(peer.reader.all_at_once(durable), native)

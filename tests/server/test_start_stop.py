@@ -246,6 +246,15 @@ def test_flood_control_holds_back_and_loses_nothing(start: Start) -> None:
     assert said[-25:] == [f"Alice: line {number}" for number in range(25)]
 
 
+@pytest.mark.parametrize("typed", ["{}\n", "{}\r\n"])
+def test_no_more_than_a_burst_is_said_at_once(start: Start, typed: str) -> None:
+    start.server(config="[flood]\nburst = 5\nper_second = 0.001\n")
+    bob, alice = start.plain("Bob"), start.plain("Alice")
+    alice.send_bytes("".join(map(typed.format, range(10))).encode())
+    bob.read_until("^Alice: 4$")
+    assert bob.settle() == []
+
+
 def test_a_reload_of_the_flood_limits_takes_effect_at_once(
     start: Start, wait_for: Callable[..., None]
 ) -> None:

@@ -93,6 +93,8 @@ def _misused(verb: Verb, what: str) -> Refusal:
 
 
 def _a(name: str) -> str:
+    if name == "to":
+        return "the name of a person"
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
