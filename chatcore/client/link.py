@@ -19,15 +19,13 @@ from typing import TYPE_CHECKING, Any
 from chatcore.client import events, messages
 from chatcore.client.messages import Direct, Request, Said
 from chatcore.client.outbox import Outbox
-from chatcore.client.pulse import Pulse
+from chatcore.client.pulse import Pulse, backoff_s
 from chatcore.client.reunion import MAX_GATHER_S, MAX_GATHERED, Reunion
 from chatcore.client.wire import VERSION, Inbox, encode, encode_request, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-BACKOFF_MIN_S = 1.0
-BACKOFF_MAX_S = 60.0
 STABLE_S = 10.0
 """A connection that held this long was a good one: the next loss begins again with the shortest wait."""
 HELLO_TIMEOUT_S = 15.0
@@ -52,12 +50,6 @@ class State(enum.Enum):
 def fold(name: str) -> str:
     """As the server compares names."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def backoff_s(attempt: int, roll: float) -> float:
-    """Full jitter over 1 s … 2^attempt s (at most 60): after a restart a thousand clients spread by themselves."""
-    ceiling = min(BACKOFF_MAX_S, 2.0 ** min(attempt, 16))
-    return BACKOFF_MIN_S + roll * (ceiling - BACKOFF_MIN_S)
 
 
 class Link:
@@ -117,8 +109,11 @@ class Link:
         self._quit = words
         if self.state is State.JOINED:
             self._pump(now)
-        else:
-            self._end("quit", "")
+            return
+        if self.state is State.HELLO:
+            # the welcome may be on its way: without this the alias would be held after it
+            self._send_quit(now)
+        self._end("quit", "")
 
     # What the network tells
 
@@ -378,8 +373,11 @@ class Link:
         while (data := self.outbox.next(now)) is not None:
             self._send(data, now)
         if self._quit is not None and not self._quit_sent and not self.outbox:
-            self._send(encode({"t": "quit"} | ({"text": self._quit} if self._quit else {})), now)
-            self._quit_sent = True
+            self._send_quit(now)
+
+    def _send_quit(self, now: float) -> None:
+        self._quit_sent = True
+        self._send(encode({"t": "quit"} | ({"text": self._quit} if self._quit else {})), now)
 
     def _send(self, data: bytes, now: float) -> None:
         self._out += data

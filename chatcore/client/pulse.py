@@ -9,6 +9,17 @@ SPEAK_AFTER_S = 60.0
 PING_TIMEOUT_S = 15.0
 
 
+BACKOFF_MIN_S = 1.0
+BACKOFF_MAX_S = 60.0
+"""Between two tries to connect: at once feels at once, and a server that is down is not hammered."""
+
+
+def backoff_s(attempt: int, roll: float) -> float:
+    """Full jitter over 1 s … 2^attempt s (at most 60): after a restart a thousand clients spread by themselves."""
+    ceiling = min(BACKOFF_MAX_S, 2.0 ** min(attempt, 16))
+    return BACKOFF_MIN_S + roll * (ceiling - BACKOFF_MIN_S)
+
+
 class Pulse:
     def __init__(self, now: float) -> None:
         self._heard_at = self._spoke_at = now

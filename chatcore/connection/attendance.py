@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chatcore.hub.command import Gather, Quit
 from chatcore.hub.decision import BIG_ROOM
-from chatcore.hub.reply import Presence
+from chatcore.hub.reply import Bye, Presence
 from chatcore.log.record import Closed, Direct, Joined, Left, Renamed, Said
 
 if TYPE_CHECKING:
@@ -43,12 +43,14 @@ class Attendance:
         delivery: Delivery,
         reactor: Reactor,
         tell: Callable[[Connection, Reply], None],
+        clock: Callable[[], None],
     ) -> None:
         self._hub = hub
         self._world = hub.world
         self._delivery = delivery
         self._reactor = reactor
         self._tell = tell
+        self._clock = clock
         self._here: dict[str, tuple[Connection, ...]] = {}
         """The connections of each session that has any."""
         self._lapses: dict[str, Timer] = {}
@@ -58,6 +60,8 @@ class Attendance:
 
     def enter(self, connection: Connection, session: Session, position: int) -> None:
         """The connection is one of the session's from now on, and reads what comes after `position`."""
+        # It may have caught up already, with the answer to a hello that was refused; now it begins elsewhere.
+        self._delivery.detach(connection)
         connection.session = session
         reader, streams = connection.reader, self._world.log
         reader.position = position
@@ -88,6 +92,7 @@ class Attendance:
         self._here.pop(session.sid, None)
         if session.token_hash is None:
             self.follow(self._hub.execute(session, Quit("", "lost")).records)
+            log.info("%s left (%s, %s)", session.alias, connection.address, reason)
             return
         presence = self._world.presence
         presence.lost(session.sid, self._reactor.now)
@@ -103,7 +108,9 @@ class Attendance:
         self.announce(session)
 
     def _lapse(self, session: Session) -> None:
+        self._clock()
         del self._lapses[session.sid]
+        log.info("%s did not return and has left", session.alias)
         self.follow(self._hub.lapse(session).records)
 
     def announce(self, session: Session) -> None:
@@ -119,8 +126,8 @@ class Attendance:
                     self._tell(connection, reply)
             told |= room.members.keys()
 
-    def follow(self, records: Iterable[Record]) -> None:
-        """Let everybody follow what the records say they follow."""
+    def follow(self, records: Iterable[Record], asker: Connection | None = None) -> None:
+        """Let everybody follow what the records say they follow. The `asker` gets its own answer."""
         for record in records:
             match record:
                 case Said():
@@ -133,7 +140,7 @@ class Attendance:
                     for sid in {record.sid, record.to_sid}:
                         self._follow_private(sid, record.seq)
                 case Closed():
-                    self._closed(record)
+                    self._closed(record, asker)
                 case Renamed():
                     if (
                         not record.room
@@ -169,6 +176,7 @@ class Attendance:
             self._reactor.call_later(GATHER_S, lambda: self._gather(room))
 
     def _gather(self, room: str) -> None:
+        self._clock()
         self._gathering.discard(room)
         self._hub.gather(Gather(room))
 
@@ -179,14 +187,14 @@ class Attendance:
                 self._delivery.detach(connection)
                 connection.reader.follow(stream, seq - 1)
 
-    def _closed(self, record: Closed) -> None:
+    def _closed(self, record: Closed, asker: Connection | None) -> None:
         for connection in self._here.pop(record.sid, ()):
-            log.info(
-                "%s left (%s)",
-                "A session" if connection.session is None else connection.session.alias,
-                connection.address,
-            )
+            if connection.session is not None:
+                log.info("%s left (%s)", connection.session.alias, connection.address)
+            if connection is not asker and connection.dialect is not None:
+                words = connection.dialect.reply(Bye("quit"))
+                connection.reader.reply(words, record.seq, record.seq)
             connection.session = None
             self._delivery.finish(connection)
-        if not record.lapsed:
-            self._world.log.drop_stream(record.sid)
+        for sid in self._world.state.take_forgotten():
+            self._world.log.drop_stream(sid)

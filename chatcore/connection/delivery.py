@@ -37,17 +37,19 @@ PAGES_A_TURN = 4
 
 
 class Delivery:
-    """See the module. `on_lost` and `on_done` tell of connections that broke, and of those that have finished."""
+    """See the module. `on_lost`, `on_done`, `on_finishing` tell of connections that broke, have finished, and are to."""
 
     def __init__(
         self,
         log: Log,
         on_lost: Callable[[Connection, str], None],
         on_done: Callable[[Connection], None],
+        on_finishing: Callable[[Connection], None],
     ) -> None:
         self._log = log
         self._on_lost = on_lost
         self._on_done = on_done
+        self._on_finishing = on_finishing
         self.delivered_seq = log.durable_seq
         self._single: Table = {}
         """Live readers that follow one stream, by stream and form: the dicts that `_push` runs over."""
@@ -92,6 +94,7 @@ class Delivery:
         connection.finishing = True
         connection.due_seq = self._log.head_seq
         self.detach(connection)
+        self._on_finishing(connection)
 
     def forget(self, connection: Connection) -> None:
         """It is being closed."""

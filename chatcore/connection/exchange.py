@@ -21,9 +21,9 @@ from chatcore.connection.opening import open_dialect
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.plain_form import GREETING, plain_reply
 from chatcore.dialects.sniff import sniff
-from chatcore.hub.command import Arrival, Away, Hello, Mistake, Quit, Say
+from chatcore.hub.command import Arrival, Away, Dm, Hello, Mistake, Quit, Say
 from chatcore.hub.flood import Allowance
-from chatcore.hub.reply import Bye, Refusal, Refused, Welcome
+from chatcore.hub.reply import Bye, Presence, Refusal, Refused, Welcome
 from chatcore.hub.verbs import TELLS_NOTHING
 from chatcore.log.reader import Reader
 
@@ -47,6 +47,12 @@ JOIN_S = 60.0
 
 DRAIN_S = 2.0
 """How long a peer that we are done with may take to end its side."""
+
+PROGRESS_S = 60.0
+"""How long a connection that is to be closed may take nothing of what is still due to it."""
+
+TOO_LATE = b"-- Nobody chose an alias in time. Connect again.\n"
+UNFINISHED = b"-- Your alias had no line end, so it was not taken: it may have been cut short.\n"
 
 REPLIES_BYTES = 64 * 1024
 """Replies waiting to be read beyond which a connection's commands wait."""
@@ -73,8 +79,8 @@ class Exchange:
         self._crowd = crowd
         self.flood = flood
         self.connections: set[Connection] = set()
-        self.delivery = Delivery(hub.world.log, self.lost, self.done)
-        self.attendance = Attendance(hub, self.delivery, reactor, self._tell)
+        self.delivery = Delivery(hub.world.log, self.lost, self.done, self._expect_progress)
+        self.attendance = Attendance(hub, self.delivery, reactor, self._tell, self.clock)
         self._reactor = reactor
         self._world = hub.world
         self._dying: list[tuple[Connection, str]] = []
@@ -101,6 +107,9 @@ class Exchange:
 
     def received(self, connection: Connection, data: bytes) -> None:
         dialect = connection.dialect
+        if connection.finishing:
+            # Nothing it still says will be decided, so nothing of it is kept.
+            return
         if dialect is None:
             self._sniff(connection, data)
             return
@@ -137,7 +146,9 @@ class Exchange:
 
     def ended(self, connection: Connection) -> None:
         """The peer will send no more; what it sent is handled first."""
-        if connection.dialect is None:
+        if connection.first:
+            self._refuse(connection, Hangup("its first line had no end", UNFINISHED))
+        elif connection.dialect is None:
             self.lost(connection, "left without a word")
         elif not connection.pauses:
             self._decide(connection, connection.dialect)
@@ -174,7 +185,8 @@ class Exchange:
             session = connection.session
             if type(event) is Say and session is not None:
                 if connection.allowance is not None:
-                    connection.allowance.spend(event.lines)
+                    # A text of several lines costs as many: that is what readers see.
+                    connection.allowance.spend(max(event.lines, event.text.count("\n") + 1))
                 outcome = self.hub.say(session, event)
                 if outcome is None:
                     continue
@@ -192,10 +204,8 @@ class Exchange:
 
     def clock(self) -> None:
         """Give the hub the time of this turn."""
-        world, now = self._world, self._reactor.now
-        if world.now != now:
-            world.now = now
-            world.now_ms = time.time_ns() // 1_000_000
+        self._world.now = self._reactor.now
+        self._world.now_ms = time.time_ns() // 1_000_000
 
     def _allowed(self, connection: Connection) -> int:
         """Lines it may say now; at 0 it is paused until it may say more."""
@@ -228,7 +238,7 @@ class Exchange:
             self._arrive(connection, event)
         elif session is not None:
             if connection.allowance is not None:
-                connection.allowance.spend(1)
+                connection.allowance.spend(event.text.count("\n") + 1 if type(event) is Dm else 1)
             self._answer(connection, event, self.hub.execute(session, event))
             if type(event) is Away:
                 self.attendance.announce(session)
@@ -241,7 +251,7 @@ class Exchange:
             before = outcome.records[0].seq - 1 if outcome.records else self._world.log.head_seq
             self._reply(connection, outcome.replies, before, before, type(command))
         if outcome.records:
-            self.attendance.follow(outcome.records)
+            self.attendance.follow(outcome.records, connection)
         if outcome.then:
             head = self._world.log.head_seq
             self._reply(connection, outcome.then, head, head, type(command))
@@ -286,7 +296,14 @@ class Exchange:
 
     def _tell(self, connection: Connection, reply: Reply) -> None:
         """Send a reply that has no place among the records."""
-        if connection.dialect is not None and (data := connection.dialect.reply(reply)):
+        if connection.dialect is None or not (data := connection.dialect.reply(reply)):
+            return
+        if connection.session is None:
+            # Before there is a position, answers simply keep their order.
+            self.delivery.detach(connection)
+            connection.reader.reply(data, 0, 0)
+        elif type(reply) is not Presence or connection.reader.queued_bytes < REPLIES_BYTES:
+            # Presence is not worth a slow reader's memory: `who` tells it later.
             self._send_now(connection, data)
 
     def _send_now(self, connection: Connection, data: bytes) -> None:
@@ -297,33 +314,37 @@ class Exchange:
 
     # Ending
 
+    def _expect_progress(self, connection: Connection, seen: object = None) -> None:
+        """A finishing connection has nobody's patience but the server's: it must go on taking what is due."""
+        reader = connection.reader
+        now = (reader.position, reader.queued_bytes, len(connection.pending))
+        if now == seen:
+            self.lost(connection, f"took nothing for {PROGRESS_S:g} s")
+        else:
+            self._wait(connection, PROGRESS_S, lambda: self._expect_progress(connection, now))
+
     def _refuse(self, connection: Connection, hangup: Hangup) -> None:
         """Say the last words, then close."""
-        connection.finishing = True
-        if connection.dialect is None:
-            # No dialect, no reader: the words are short and the socket is fresh.
-            try:
-                connection.send(hangup.farewell)
-            except OSError:
-                self.lost(connection, hangup.reason)
-                return
-            log.info("%s was turned away: %s", connection.address, hangup.reason)
-            self.done(connection)
-            return
-        self._send_now(connection, hangup.farewell)
         log.info("%s was turned away: %s", connection.address, hangup.reason)
+        if connection.dialect is not None:
+            self._send_now(connection, hangup.farewell)
+            self.delivery.finish(connection)
+            return
+        connection.finishing = True
+        # No dialect, no reader: the words are short and the socket is fresh.
+        try:
+            connection.send(hangup.farewell)
+        except OSError:
+            self.lost(connection, hangup.reason)
+        else:
+            self.done(connection)
 
     def _too_late(self, connection: Connection) -> None:
-        if connection.dialect is None:
-            self._refuse(
-                connection, Hangup("did not join in time", b"-- Nobody chose an alias in time.\n")
-            )
-        else:
+        words = TOO_LATE
+        if connection.dialect is not None:
             refusal = Refusal("hello_first", "You did not join in time. Connect again.")
-            self._refuse(
-                connection,
-                Hangup("did not join in time", connection.dialect.reply(Refused(refusal))),
-            )
+            words = connection.dialect.reply(Refused(refusal))
+        self._refuse(connection, Hangup("did not join in time", words))
 
     def _finish_if_ended(self, connection: Connection, dialect: Dialect) -> None:
         """All input has been decided; if there will be no more, what is due is sent and the connection closed."""
@@ -334,7 +355,7 @@ class Exchange:
         session = connection.session
         if session is not None and session.token_hash is None:
             # A plain client that ends its input has left, as if it had said so.
-            self.attendance.follow(self.hub.execute(session, Quit()).records)
+            self.attendance.follow(self.hub.execute(session, Quit()).records, connection)
         self.delivery.finish(connection)
 
     def stop(self) -> None:
@@ -348,7 +369,8 @@ class Exchange:
                 self.lost(connection, "the server stops")
                 continue
             connection.pause(Pause.FLOOD)
-            self._tell(connection, Bye("stopping"))
+            head = self._world.log.head_seq
+            self._reply(connection, (Bye("stopping"),), head, head, Quit)
             self.delivery.finish(connection)
 
     def reap(self) -> None:

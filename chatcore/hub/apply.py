@@ -79,19 +79,12 @@ def _close(state: State, record: Closed) -> None:
     session = state.sessions[record.sid]
     state.aliases.pop(fold(session.alias), None)
     if not record.lapsed:
-        _forget(state, session)
+        state.forget(session)
         return
     session.lapsed_ms = record.time_ms
     state.lapsed[record.sid] = session
     if len(state.lapsed) > SESSIONS_LAPSED:
-        _forget(state, state.lapsed.pop(next(iter(state.lapsed))))
-
-
-def _forget(state: State, session: Session) -> None:
-    state.sessions.pop(session.sid, None)
-    state.lapsed.pop(session.sid, None)
-    if session.token_hash is not None:
-        state.tokens.pop(session.token_hash, None)
+        state.forget(state.lapsed[next(iter(state.lapsed))])
 
 
 def _join(state: State, record: Joined) -> None:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from chatcore.hub.reply import HistoryPage, RoomView
-from chatcore.log.record import Said, first_lines, from_line, lines_of
+from chatcore.log.record import Said, first_lines, from_line, lines_of, size_of
 
 if TYPE_CHECKING:
     from chatcore.hub.presence import Presence
@@ -30,6 +30,9 @@ PEOPLE_ON_WHO = 1_000
 
 BIG_ROOM = 100
 """Members from which on joins and leaves are gathered, and presence is no longer told: n people cause n² notices."""
+
+PAGE_TEXT_BYTES = 256 * 1024
+"""Text of one page of history. 500 lines of the longest kind would be megabytes, made by one request."""
 
 SCANNED_ON_JOIN = 1_024
 """Records looked through for the last lines said, so that a room full of comings and goings stays cheap to join."""
@@ -87,12 +90,14 @@ def last_lines(
 ) -> tuple[tuple[Record, ...], bool]:
     """The last lines before a `seq`, oldest first, and whether there are older ones."""
     found: list[Record] = []
+    room = PAGE_TEXT_BYTES
     scanned = islice(stream.before(before), SCANNED_ON_JOIN if talk_only else None)
     for record in scanned:
         if talk_only and type(record) is not Said:
             continue
-        if lines == 0:
+        if lines == 0 or room <= 0:
             return tuple(reversed(found)), True
+        room -= size_of(record)
         surplus = lines_of(record) - lines
         if surplus > 0 and type(record) is Said:
             found.append(from_line(record, surplus))
@@ -107,9 +112,11 @@ def first_lines_after(
 ) -> tuple[tuple[Record, ...], bool]:
     """The first lines after a `seq`, and whether there are newer ones."""
     found: list[Record] = []
+    room = PAGE_TEXT_BYTES
     for record in stream.after(after, until):
-        if lines == 0:
+        if lines == 0 or room <= 0:
             return tuple(found), True
+        room -= size_of(record)
         if lines_of(record) > lines and type(record) is Said:
             return (*found, first_lines(record, lines)), True
         found.append(record)

@@ -30,6 +30,9 @@ FORBIDDEN = ",:!@*?"
 FORBIDDEN_FIRST = "/#{&$+~"
 """`/` begins a command, `#` a room, `{` the native dialect; the others mean ranks or rooms in IRC."""
 
+RESERVED = frozenset(("--", "—"))
+"""Aliases that would look like the server's own lines: `-- words`, `— 1,204 lines missed —`."""
+
 ALLOWED_CATEGORIES = frozenset("LMNSP")
 """First letters of the general categories: letters, marks, numbers, symbols, punctuation. Not Z (spaces) and not
 C (controls, format and bidi characters, private use, unassigned, surrogates)."""
@@ -59,6 +62,10 @@ def alias(text: str) -> str | Refusal:
         return Refusal(
             "alias_too_long",
             f"An alias has at most {NAME_CHARACTERS} characters. Choose a shorter alias.",
+        )
+    if name in RESERVED:
+        return Refusal(
+            "alias_not_allowed", f"{name} is how the server signs. Choose another alias."
         )
     broken = _broken_rule(name)
     if broken:
@@ -116,6 +123,8 @@ def _unwanted(character: str) -> str | None:
     """What it is, if no name may contain it."""
     if character in FORBIDDEN:
         return character
+    if character == "\ufffd":
+        return "what is no valid UTF-8"
     category = unicodedata.category(character)
     if category[0] == "Z" or character.isspace():
         return f"white space ({_called(character)})"

@@ -32,7 +32,7 @@ class Room:
 
 
 class State:
-    __slots__ = ("aliases", "lapsed", "named", "rooms", "sessions", "tokens")
+    __slots__ = ("_forgotten", "aliases", "lapsed", "named", "rooms", "sessions", "tokens")
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
@@ -40,10 +40,24 @@ class State:
         self.aliases: dict[Folded, Session] = {}
         self.lapsed: dict[str, Session] = {}
         """Lapsed sessions by sid, the longest lapsed first."""
+        self._forgotten: list[str] = []
         self.rooms: dict[Folded, Room] = {}
         self.named: dict[str, Room] = {}
         """The same rooms by their exact name: what records carry needs no folding."""
         self.add_room(Room(LOBBY))
+
+    def forget(self, session: Session) -> None:
+        """Nothing brings this session back any more."""
+        self.sessions.pop(session.sid, None)
+        self.lapsed.pop(session.sid, None)
+        if session.token_hash is not None:
+            self.tokens.pop(session.token_hash, None)
+        self._forgotten.append(session.sid)
+
+    def take_forgotten(self) -> list[str]:
+        """The sids forgotten since the last call: nobody reads their private streams any more."""
+        forgotten, self._forgotten = self._forgotten, []
+        return forgotten
 
     def add_room(self, room: Room) -> Room:
         self.rooms[fold(room.name)] = self.named[room.name] = room

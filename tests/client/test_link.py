@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from chatcore.client import events, messages
 from chatcore.client.link import (
-    BACKOFF_MAX_S,
-    BACKOFF_MIN_S,
     Link,
     State,
-    backoff_s,
 )
 from chatcore.client.messages import Request
 from chatcore.client.outbox import MAX_IN_FLIGHT
-from chatcore.client.pulse import PING_AFTER_S, PING_TIMEOUT_S, SPEAK_AFTER_S
+from chatcore.client.pulse import (
+    BACKOFF_MAX_S,
+    BACKOFF_MIN_S,
+    PING_AFTER_S,
+    PING_TIMEOUT_S,
+    SPEAK_AFTER_S,
+    backoff_s,
+)
 from chatcore.client.reunion import MAX_GATHER_S, MAX_GATHERED
 
 

@@ -51,6 +51,13 @@ def environment() -> dict[str, str]:
     return kept | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
+def require_nc() -> None:
+    if shutil.which("nc") is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no nc here: the tests need netcat-openbsd")
+        pytest.skip("there is no nc here")
+
+
 def command(number: int, address: tuple[str, int], options: tuple[str, ...]) -> list[str]:
     host, port = address
     script = str(ROOT / "clients" / f"client_{number}.py")
@@ -169,9 +176,7 @@ class Person:
         end = time.monotonic() + self._deadline_s
         with suppress(pexpect.EOF):
             while True:
-                self._take(
-                    self.child.read_nonblocking(READ_BYTES, max(end - time.monotonic(), 0))
-                )
+                self._take(self.child.read_nonblocking(READ_BYTES, max(end - time.monotonic(), 0)))
         self.child.wait()
         status, number = self.child.exitstatus, self.child.signalstatus
         return 128 + number if status is None else status
@@ -209,6 +214,17 @@ class Pipe:
         assert self.process.stdin is not None
         self.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
         self.process.stdin.flush()
+
+    def reads(self, text: str) -> list[str]:
+        """The lines of its output up to one that holds the text."""
+        assert self.process.stdout is not None
+        fd, end, out = self.process.stdout.fileno(), time.monotonic() + self._deadline_s, b""
+        while not re.search(rf"{re.escape(text)}.*\n".encode(), out):
+            ready, _, _ = select.select([fd], [], [], max(end - time.monotonic(), 0))
+            data = os.read(fd, READ_BYTES) if ready else b""
+            assert data, f"it showed no {text!r}: {out.decode()}"
+            out += data
+        return out.decode().splitlines()
 
     def ends(self) -> Result:
         """End its input, and wait for its end."""
@@ -407,24 +423,32 @@ class Chatters:
         self._people.append(person)
         return person
 
-    def pipe(
-        self, number: int, *options: str, address: tuple[str, int] | None = None
-    ) -> Pipe:
+    def pipe(self, number: int, *options: str, address: tuple[str, int] | None = None) -> Pipe:
         pipe = Pipe(number, address or self.address, options, self._deadline_s)
         self._others.append(pipe)
         return pipe
 
     def netcat(self, alias: str) -> Netcat:
         """Somebody with `nc`, joined."""
-        if shutil.which("nc") is None:
-            if os.environ.get("CI"):
-                pytest.fail("there is no nc here: the tests need netcat-openbsd")
-            pytest.skip("there is no nc here")
+        require_nc()
         netcat = Netcat(self.address, self._deadline_s)
         self._others.append(netcat)
         netcat.send(alias)
         netcat.sees(f"^{re.escape(alias)} has connected to the chat room$")
         return netcat
+
+    def netcat_once(self, text: str) -> Result:
+        """`printf text | nc -N`: it ends its input at once, and reads to the end."""
+        require_nc()
+        host, port = self.address
+        done = subprocess.run(
+            ["nc", "-N", host, str(port)],
+            input=text.encode(),
+            capture_output=True,
+            check=False,
+            timeout=self._deadline_s,
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def network(self) -> Network:
         network = Network(self.address)

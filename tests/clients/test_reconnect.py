@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.clients.conftest import Chatters, Network
 
 GRACE = "[flood]\nenabled = false\n[presence]\ngrace_s = 60\n"
+WIDE = (120, 40)
+"""No line of these is wrapped."""
 SEED = 20_261_121
 
 
@@ -25,7 +27,7 @@ def test_a_line_that_never_reached_the_server_goes_out_on_return(
 ) -> None:
     chatters.server(config=GRACE)
     zed, network = chatters.netcat("Zed"), chatters.network()
-    alice = chatters.person(1, address=network.address).joined()
+    alice = chatters.person(1, size=WIDE, address=network.address).joined()
     network.hold("up")
     alice.types("lost on the way")
     wait_for(is_lost(network, "lost on the way"), "the line is lost")
@@ -45,7 +47,7 @@ def test_a_stored_line_whose_acknowledgement_was_lost_is_not_doubled(
 ) -> None:
     chatters.server(config=GRACE)
     zed, network = chatters.netcat("Zed"), chatters.network()
-    alice = chatters.person(1, address=network.address).joined()
+    alice = chatters.person(1, size=WIDE, address=network.address).joined()
     network.hold("down")
     alice.types("stored but not heard of")
     zed.sees("^Alice: stored but not heard of$")
@@ -53,6 +55,7 @@ def test_a_stored_line_whose_acknowledgement_was_lost_is_not_doubled(
     alice.until(lambda: alice.typed.startswith("(… stored but not heard of)"), "a line that waits")
     assert alice.count("Alice: stored") == 0, "it is not shown as said before it is"
     network.cut()
+    alice.sees("^── disconnected")
     alice.types("/reconnect")
     alice.sees("^── back after", "^Alice: stored but not heard of$")
     alice.settle()
@@ -63,13 +66,14 @@ def test_a_stored_line_whose_acknowledgement_was_lost_is_not_doubled(
 def test_lines_typed_while_away_wait_and_what_was_missed_is_shown_once(chatters: Chatters) -> None:
     chatters.server(config=GRACE)
     zed, network = chatters.netcat("Zed"), chatters.network()
-    alice = chatters.person(1, address=network.address).joined()
+    alice = chatters.person(1, size=WIDE, address=network.address).joined()
     network.hold("up")
     network.hold("down")
     alice.types("typed before")
     zed.send("missed one", "missed two")
     zed.sees("^Zed: missed two$")
     network.cut()
+    alice.sees("^── disconnected")
     alice.types("typed after", "/reconnect")
     alice.sees("^── back after .* 2 missed lines below", "^Alice: typed after$")
     alice.settle()
@@ -101,6 +105,7 @@ def test_over_many_cuts_every_line_is_seen_exactly_once_and_in_order(
         elif how == "down":
             zed.sees(f"^Alice: {batch[-1]}$")
         network.cut()
+        alice.until(lambda n=round_number: alice.count("^── disconn") > n, "she is away")
         alice.types("/reconnect")
         alice.until(lambda n=round_number: alice.count("^── back after") > n, "she is back")
     alice.sees(f"^Alice: {lines[-1]}$")
@@ -119,7 +124,7 @@ def test_a_pipe_outlives_a_cut_and_still_leaves_with_0(
     chatters.server(config=GRACE)
     zed, network = chatters.netcat("Zed"), chatters.network()
     pipe = chatters.pipe(1, address=network.address)
-    zed.sees("^Alice has connected")
+    pipe.reads("Alice has connected")
     lines = [f"line {number}" for number in range(100)]
     network.hold(direction)
     pipe.send(*lines)
@@ -137,7 +142,7 @@ def test_a_pipe_outlives_a_cut_and_still_leaves_with_0(
 def test_after_a_killed_server_what_waited_goes_to_the_next_one_once(chatters: Chatters) -> None:
     server = chatters.server()
     port = str(server.address[1])
-    alice = chatters.person(1).joined()
+    alice = chatters.person(1, size=WIDE).joined()
     alice.types("to the first server")
     alice.sees("^Alice: to the first server$")
     server.close()
@@ -159,7 +164,7 @@ def test_after_a_killed_server_what_waited_goes_to_the_next_one_once(chatters: C
 def test_an_unacknowledged_line_is_sent_to_the_server_that_forgot_it(chatters: Chatters) -> None:
     server = chatters.server()
     old, network = chatters.netcat("Zed"), chatters.network()
-    alice = chatters.person(1, address=network.address).joined()
+    alice = chatters.person(1, size=WIDE, address=network.address).joined()
     network.hold("down")
     alice.types("never acknowledged")
     old.sees("^Alice: never acknowledged$")
@@ -178,7 +183,7 @@ def test_an_unacknowledged_line_is_sent_to_the_server_that_forgot_it(chatters: C
 
 def test_clients_of_a_restarted_server_find_each_other_again(chatters: Chatters) -> None:
     server = chatters.server()
-    people = [chatters.person(number).joined() for number in (1, 2)]
+    people = [chatters.person(number, size=WIDE).joined() for number in (1, 2)]
     people[0].sees("^Bob has connected")
     server.close()
     for person in people:

@@ -108,9 +108,54 @@ def test_quitting_on_one_connection_ends_the_other_one_too(house: Any) -> None:
     first.say({"t": "quit", "re": 1})
     house.settle()
     assert kinds(first) == ["leave", "bye"]
-    assert kinds(second) == ["leave"]
+    assert kinds(second) == ["leave", "bye"]
     assert first.ended
     assert second.ended
+
+
+def test_a_return_after_a_refused_try_on_the_same_connection_misses_nothing(house: Any) -> None:
+    ann, welcome = joined(house, "Ann")
+    bob, _ = joined(house, "Bob")
+    ann.reset()
+    house.settle()
+    bob.say(*({"t": "say", "id": str(k), "room": "#lobby", "text": str(k)} for k in range(3)))
+    house.settle()
+    back, _ = house.connect()
+    back.say({"t": "ping"})
+    house.settle()
+    assert back.messages[0]["code"] == "hello_first"
+    back.sent.clear()
+    hello = {"t": "hello", "v": 1, "alias": "Ann", "token": welcome["token"]}
+    back.say(hello | {"log": welcome["log"], "after": welcome["seq"]})
+    house.settle()
+    assert [each["text"] for each in back.messages if each["t"] == "say"] == ["0", "1", "2"]
+
+
+def test_a_leave_by_the_end_of_the_grace_carries_its_own_time(house: Any) -> None:
+    ann, _ = joined(house, "Ann")
+    bob, _ = joined(house, "Bob")
+    ann.reset()
+    house.settle()
+    house.world.now_ms = 0
+    house.pass_time(house.world.presence.grace_s)
+    assert bob.messages[-1]["why"] == "lost"
+    assert house.world.now_ms > 0
+
+
+def test_the_private_stream_of_a_session_that_is_forgotten_goes_with_it(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatcore.hub.apply.SESSIONS_LAPSED", 3)
+    bob, _ = joined(house, "Bob")
+    for k in range(9):
+        ann, _ = joined(house, f"Ann{k}")
+        bob.say({"t": "dm", "id": f"d{k}", "to": f"Ann{k}", "text": "psst"})
+        house.settle()
+        ann.reset()
+        house.settle()
+        house.pass_time(house.world.presence.grace_s)
+    private = [name for name in house.world.log.streams if not name.startswith("#")]
+    assert len(private) <= 3 + 1
 
 
 def test_a_lost_connection_has_its_grace_and_returns_to_every_line(house: Any) -> None:

@@ -12,9 +12,11 @@ from chatcore.connection.exchange import (
     DRAIN_S,
     GREETING_S,
     JOIN_S,
+    PROGRESS_S,
     REPLIES_BYTES,
-    REPLIES_BYTES_MOST,
+    UNFINISHED,
 )
+from chatcore.hub.flood import FloodLimits
 
 GREETING = ["Choose an alias:"]
 
@@ -192,9 +194,9 @@ def test_an_unfinished_last_line_is_told_and_not_said(house: Any) -> None:
     assert "had no line end" in ann.lines[-1] + ann.lines[-2]
 
 
-@pytest.mark.parametrize("first", [b"", b"Zed"])
-def test_whoever_ends_before_a_first_line_is_closed_without_a_word(
-    house: Any, first: bytes
+@pytest.mark.parametrize(("first", "told"), [(b"", b""), (b"Zed", UNFINISHED)])
+def test_whoever_ends_before_a_first_line_is_told_if_there_was_the_beginning_of_one(
+    house: Any, first: bytes, told: bytes
 ) -> None:
     sock, _ = house.connect()
     if first:
@@ -202,7 +204,7 @@ def test_whoever_ends_before_a_first_line_is_closed_without_a_word(
     sock.end()
     house.settle()
     assert sock.closes == 1
-    assert not sock.sent
+    assert bytes(sock.sent) == told
     house.pass_time(JOIN_S)
 
 
@@ -407,21 +409,56 @@ def test_an_end_of_input_behind_unread_replies_is_handled(house: Any) -> None:
     assert ann.closes == 1
 
 
-def test_whoever_never_reads_what_others_cause_is_closed_at_a_bound(house: Any) -> None:
+def test_presence_is_not_kept_for_those_who_do_not_read_and_nobody_is_closed_for_it(
+    house: Any,
+) -> None:
     ann, deaf = house.native("Ann"), house.native("Deaf")
     connection = house.connection_of(deaf)
     deaf.blocked = True
-    for k in range(REPLIES_BYTES_MOST // 4_000 + 10):
-        ann.say({"t": "away", "text": f"{k} " + "x" * 4_000})
+    for k in range(2 * REPLIES_BYTES // 100):
+        ann.say({"t": "away", "text": f"{k} " + "x" * 150})
         house.settle()
-        if deaf.closes:
-            break
-        assert connection.reader.queued_bytes <= REPLIES_BYTES_MOST + 8_192
-    assert deaf.closes == 1
-    ann.sent.clear()
+    assert connection.reader.queued_bytes < REPLIES_BYTES + 512
+    assert not deaf.closes
+    deaf.blocked = False
     ann.say({"t": "say", "id": "x", "room": "#lobby", "text": "on"})
     house.settle()
-    assert says(ann) == ["on"]
+    assert says(deaf) == ["on"]
+
+
+def test_who_has_quit_and_keeps_sending_without_reading_costs_no_memory_and_is_closed(
+    house: Any,
+) -> None:
+    ann = house.plain("Ann")
+    connection = house.connection_of(ann)
+    ann.blocked = True
+    ann.say("/quit")
+    house.settle()
+    for _ in range(50):
+        ann.incoming.append(b"x" * 60_000 + b"\n")
+    house.settle()
+    assert connection.dialect.empty
+    assert not ann.closes
+    house.pass_time(PROGRESS_S)
+    house.pass_time(PROGRESS_S)
+    assert ann.closes == 1
+
+
+def test_a_text_of_many_lines_costs_as_many(house: Any) -> None:
+    house.exchange.flood = FloodLimits(burst=20, per_second=5.0)
+    ann, bob = house.native("Ann"), house.plain("Bob")
+    text = "\n".join("x" * 4 for _ in range(30))
+    ann.say(*({"t": "say", "id": f"{k}", "room": "#lobby", "text": text} for k in range(9)))
+    house.settle()
+    assert len([line for line in bob.lines if line.startswith("Ann: ")]) < 3 * 30
+
+
+def test_refusals_before_joining_come_before_the_welcome(house: Any) -> None:
+    sock, _ = house.connect()
+    sock.say("a b", "Zed")
+    house.settle()
+    assert sock.lines[0].startswith("-- An alias cannot contain white space")
+    assert sock.lines[1] == "Connected to the server!"
 
 
 def test_a_connection_that_dies_while_its_replies_wait_is_forgotten(house: Any) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from chatcore.hub.decision import World
     from chatcore.hub.state import Room
 
+AWAY_CHARACTERS = 200
+"""Characters of the words on being away: they are listed with everybody's name, to everybody who asks."""
+
 MS_A_DAY = 24 * 60 * 60 * 1000
 
 
@@ -116,8 +119,12 @@ def decide_nick(world: World, session: Session, command: Nick) -> Decision | Ref
     return Decision(drafts, then=(Done("", {"alias": alias}, command.re),))
 
 
-def decide_away(world: World, session: Session, command: Away) -> Decision:
-    """The exchange carries it out: presence is not in the log."""
+def decide_away(world: World, session: Session, command: Away) -> Decision | Refusal:
+    """The hub carries it out: presence is not in the log."""
+    if command.text and len(command.text) > AWAY_CHARACTERS:
+        return Refusal(
+            "too_long", f"Words on being away have at most {AWAY_CHARACTERS} characters."
+        )
     if command.text:
         done = Done(f"You are away: {command.text}", {"state": "away"}, command.re)
     else:

@@ -29,6 +29,12 @@ MOST_ROOMS = 10_000
 ROOMS_A_SESSION = 100
 """Rooms one session may be in: each makes the merge of its streams a little dearer."""
 
+NEW_ROOMS_A_HELLO = 10
+"""Rooms that one hello may make: making all of `MOST_ROOMS` must not be a matter of a second."""
+
+TOPIC_LISTED = 200
+"""Characters of a topic shown in the list of rooms; whoever joins reads all of it."""
+
 ROOMS_LISTED = 500
 """Rooms that a list shows, the fullest first."""
 
@@ -115,13 +121,16 @@ def decide_who(world: World, session: Session, command: Who) -> Decision | Refus
         if type(found) is Refusal:
             return found
         names_asked = (found,)
-    views = tuple(view_of(world, world.state.named[name], PEOPLE_ON_WHO) for name in names_asked)
+    most = PEOPLE_ON_WHO // max(1, len(names_asked))
+    views = tuple(view_of(world, world.state.named[name], most) for name in names_asked)
     return Decision(replies=(People(views, command.re),))
 
 
 def decide_rooms(world: World, session: Session, command: Rooms) -> Decision:
     rooms = sorted(world.state.rooms.values(), key=lambda room: (-len(room.members), room.name))
-    rows = tuple((room.name, room.topic, len(room.members)) for room in rooms[:ROOMS_LISTED])
+    rows = tuple(
+        (room.name, room.topic[:TOPIC_LISTED], len(room.members)) for room in rooms[:ROOMS_LISTED]
+    )
     return Decision(replies=(RoomList(rows, len(rooms) - len(rows), command.re),))
 
 
@@ -146,7 +155,8 @@ def decide_gather(world: World, command: Gather) -> Decision:
 def views_on_welcome(
     world: World, rooms: list[Room], session: Session | None
 ) -> tuple[RoomView, ...]:
-    return tuple(view_of(world, room, PEOPLE_ON_JOIN, session) for room in rooms)
+    most = max(1, PEOPLE_ON_JOIN // max(1, len(rooms)))
+    return tuple(view_of(world, room, most, session) for room in rooms)
 
 
 def rooms_wanted(world: World, wanted: tuple[str, ...]) -> list[Room] | Refusal:
@@ -154,6 +164,7 @@ def rooms_wanted(world: World, wanted: tuple[str, ...]) -> list[Room] | Refusal:
     if len(wanted) > ROOMS_A_SESSION:
         return Refusal("too_many_rooms", f"A hello may name at most {ROOMS_A_SESSION} rooms.")
     rooms: dict[str, Room] = {}
+    new = 0
     for each in wanted or (LOBBY,):
         name = names.room(each)
         if type(name) is Refusal:
@@ -161,5 +172,10 @@ def rooms_wanted(world: World, wanted: tuple[str, ...]) -> list[Room] | Refusal:
         found = find_or_make(world, name)
         if type(found) is Refusal:
             return found
+        new += found[1]
+        if new > NEW_ROOMS_A_HELLO:
+            return Refusal(
+                "too_many_rooms", f"A hello may make at most {NEW_ROOMS_A_HELLO} new rooms."
+            )
         rooms.setdefault(names.fold(found[0].name), found[0])
     return list(rooms.values())
