@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -126,11 +127,22 @@ def test_the_shell_scripts_parse(path: str) -> None:
     subprocess.run(["bash", "-n", ROOT / "scripts" / path], check=True)
 
 
+def is_running(pid: int) -> bool:
+    if not pid:
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # ended, and nobody has asked how
+
+
 class Terminal:
     """A terminal that a person looks at: the only pane of a tmux of its own, in which the demo was started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.server_pid = 0
         environment = {k: v for k, v in os.environ.items() if k != "TMUX"}
         self._environment = environment | {
             "PYTHON": sys.executable,
@@ -179,12 +191,15 @@ class Terminal:
                 return {}  # it begins, or ends, at this moment
         return found
 
-    @property
-    def server_pid(self) -> int:
+    def note_server(self) -> None:
+        """Remember its process, while the demo's folder is there to tell."""
         (path,) = self.folder.glob("tmp.*/pid")
-        return int(path.read_text())
+        self.server_pid = int(path.read_text())
 
     def close(self) -> None:
+        """End what a failed demo has left."""
+        if is_running(self.server_pid):
+            os.kill(self.server_pid, signal.SIGKILL)
         for path in (*self.folder.glob("tmp.*/tmux"), self.folder / f"tmux-{os.getuid()}/terminal"):
             subprocess.run(["tmux", "-S", path, "kill-server"], capture_output=True, check=False)
 
@@ -207,18 +222,11 @@ def terminal(wait_for: Callable[..., None]) -> Iterator[Terminal]:
                 "all four at the server",
                 DEADLINE_S,
             )
+            terminal.note_server()
             yield terminal
             wait_for(lambda: not [*Path(folder).glob("tmp.*")], "the demo has tidied up")
         finally:
             terminal.close()
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"  # ended, and nobody has asked how
 
 
 def test_at_a_terminal_the_panes_are_alive_and_end_with_a_key(
@@ -235,26 +243,23 @@ def test_at_a_terminal_the_panes_are_alive_and_end_with_a_key(
     terminal.types("Carol here")
     for name in NAMES:
         wait_for(lambda name=name: "Carol: Carol here" in terminal.panes.get(name, ""), name)
-    pid = terminal.server_pid
     terminal.keys("C-q")
     wait_for(lambda: "the exit code is 0" in terminal.shows, "the end of the demo")
-    wait_for(lambda: not is_running(pid), "the end of the server")
+    wait_for(lambda: not is_running(terminal.server_pid), "the end of the server")
 
 
 def test_it_ends_when_the_last_person_has_left(
     terminal: Terminal, wait_for: Callable[..., None]
 ) -> None:
-    pid = terminal.server_pid
     for number, name in enumerate(NAMES, 1):
         terminal.keys(f"F{number}", "C-d")
         wait_for(lambda name=name: name not in terminal.panes, f"the end of {name}")
     wait_for(lambda: "the exit code is 0" in terminal.shows, "the end of the demo")
-    wait_for(lambda: not is_running(pid), "the end of the server")
+    wait_for(lambda: not is_running(terminal.server_pid), "the end of the server")
 
 
 def test_a_terminal_that_goes_away_takes_the_demo_with_it(
     terminal: Terminal, wait_for: Callable[..., None]
 ) -> None:
-    pid = terminal.server_pid
     terminal.tmux("kill-server")
-    wait_for(lambda: not is_running(pid), "the end of the server")
+    wait_for(lambda: not is_running(terminal.server_pid), "the end of the server")
