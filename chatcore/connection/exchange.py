@@ -58,8 +58,8 @@ REPLIES_BYTES = 64 * 1024
 """Replies waiting to be read beyond which a connection's commands wait."""
 
 REPLIES_BYTES_MOST = 1024 * 1024
-"""Replies waiting beyond which a connection is closed. Its commands wait long before, so only other people's
-presence notices, never read, get there."""
+"""Replies waiting beyond which a connection is closed. Its commands wait and presence is not queued long before, so
+only a fault of ours gets there."""
 
 ALL = 1_000_000
 """Lines decided at a time where no flood control bounds them: more than one read can hold."""

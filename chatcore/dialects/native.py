@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from chatcore.dialects.dialect import Event, Hangup
 from chatcore.dialects.lines import OVERLONG, Lines
-from chatcore.dialects.native_form import NativeForm, native_reply
-from chatcore.dialects.wording import LINE_BYTES, TEXT_LINES, too_long
+from chatcore.dialects.native_form import PROTOCOL, NativeForm, native_reply
+from chatcore.dialects.wording import LINE_BYTES, TEXT_LINES, TRIES, too_long
 from chatcore.hub.command import Hello, Mistake, Say
 from chatcore.hub.reply import Refusal, Refused, Reply, Welcome
 from chatcore.hub.text import replace_surrogates
@@ -33,11 +33,6 @@ NATIVE_LINE_BYTES = 32 * 1024
 
 NAME_BYTES = 512
 """Bytes of a name, token or tag looked at: far beyond any that is allowed, so that the refusal can be exact."""
-
-TRIES = 64
-"""Messages before the first accepted hello."""
-
-VERSION = 1
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _TAG_CHARACTERS = 64
@@ -167,9 +162,9 @@ def _one_run(last: Say, say: Say) -> bool:
 
 
 def _hello(message: dict[str, Any], tag: str | int | None) -> Hello:
-    if message.get("v") != VERSION or isinstance(message.get("v"), bool):
+    if message.get("v") != PROTOCOL or isinstance(message.get("v"), bool):
         raise _Bad(
-            Refusal("bad_version", f'This server speaks version {VERSION}: send "v":{VERSION}.')
+            Refusal("bad_version", f'This server speaks version {PROTOCOL}: send "v":{PROTOCOL}.')
         )
     rooms = message.get("rooms")
     if rooms is not None and not (

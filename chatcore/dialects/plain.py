@@ -14,7 +14,7 @@ from chatcore.dialects.dialect import Event, Hangup
 from chatcore.dialects.lines import OVERLONG, Lines
 from chatcore.dialects.plain_form import PlainForm, notice, plain_reply
 from chatcore.dialects.telnet import TelnetFilter
-from chatcore.dialects.wording import LINE_BYTES, too_long
+from chatcore.dialects.wording import LINE_BYTES, TRIES, too_long
 from chatcore.hub.command import Hello, Join, Mistake, Say
 from chatcore.hub.reply import Refusal, Refused, Reply, Welcome
 from chatcore.hub.verbs import PLAIN
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 LF = 0x0A
 
 _PRINTABLE_BUT_SLASH = bytes(set(range(0x20, 0x7F)) - {0x2F})
-
-TRIES = 64
-"""Aliases that one connection may try: a person needs a handful, a program that guesses should stop."""
 
 _TOO_LONG = Mistake(too_long("Your line", f"{LINE_BYTES:,} bytes"))
 _BAD_ALIAS = Mistake(

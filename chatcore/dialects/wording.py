@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatcore.hub.reply import Refusal
 from chatcore.hub.text import shown
 
-__all__ = ["LINE_BYTES", "TEXT_LINES", "and_others", "shown", "too_long"]
+__all__ = ["LINE_BYTES", "TEXT_LINES", "TRIES", "and_others", "shown", "too_long"]
 """`shown` for the client, which knows dialects and no hub: the same stand-ins on both sides of the wire."""
 
 LINE_BYTES = 4_096
@@ -13,6 +13,10 @@ LINE_BYTES = 4_096
 
 TEXT_LINES = 256
 """Lines of the longest text: with the longest alias before each, it still renders to less than a page of 64 KiB."""
+
+TRIES = 64
+"""Aliases, or messages before an accepted hello, that one connection may try: a person needs a handful, a program
+that guesses should stop."""
 
 
 def too_long(what: str, limit: str) -> Refusal:
