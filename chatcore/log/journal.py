@@ -6,7 +6,7 @@ durable whole and in the order in which they were handed over.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from chatcore.log.record import last_seq
 
@@ -26,6 +26,28 @@ class Journal(Protocol):
         A form that is slower than that wakes the loop when it gets there.
         """
 
+    def save(self, seq: int, changes: Sequence[Change]) -> None:
+        """Keep a snapshot of the state as of `seq`: what has changed since the one before. Does not wait."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written for now (disk full, locked), for people; empty when all is well.
+
+        What was handed over is kept and tried again; nothing new should be taken until it is empty again. The loop is
+        woken when it changes.
+        """
+
+    @property
+    def failure(self) -> str:
+        """Why nothing will ever be written again; empty when all is well. The process is to end."""
+
+    def close(self) -> None:
+        """Write what was handed over, and let go. Waits."""
+
+
+Change: TypeAlias = tuple[str, str, str | None]
+"""A piece of the snapshot: kind (`session`, `room`), key, and its JSON; None: there is no such piece any more."""
+
 
 class MemoryJournal:
     """Commits at once and keeps nothing: what `--ephemeral` means."""
@@ -40,3 +62,17 @@ class MemoryJournal:
 
     def durable_seq(self, patience_s: float) -> int:
         return self._durable_seq
+
+    def save(self, seq: int, changes: Sequence[Change]) -> None:
+        """Memory needs no snapshot of itself."""
+
+    @property
+    def trouble(self) -> str:
+        return ""
+
+    @property
+    def failure(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
