@@ -7,12 +7,13 @@ The life of a line, and where each part of it lives:
    is one command, a *run*.
 3. `hub`: `decide` looks at the state and answers with drafts of records, or a refusal; `log.order` numbers them, the
    log takes them, `apply` changes the state. State is nothing but the fold of the log.
-4. At the end of the tick the journal gets all records of the tick as one batch (`log.journal`), and what has become
-   durable is delivered.
+4. At the end of the tick the journal gets all records of the tick as one batch (`log.journal` is the port,
+   `store.journal` the disk), and what has become durable is delivered. Nothing leaves before.
 5. `connection.delivery`: each room's news is rendered once for each wire form, and every reader gets one `send` of
-   those shared bytes. Who is behind has a cursor into the log instead (`log.reader`).
+   those shared bytes. Who is behind has a cursor into the log instead (`log.reader`), in memory or on disk
+   (`log.archive` is the port, `store.library` reads).
 
-`server` puts the parts together and says what a tick does: begin there. `client` is the terminal client; it knows
+A restart is the last snapshot of the state and the records after it (`keeping`). `server` puts the parts together and says what a tick does: begin there. `client` is the terminal client; it knows
 the native dialect (docs/PROTOCOL.md) and nothing of the server's inside.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m chatcore`: the server and the client as one command."""
+"""`python -m chatcore`: the server, the client and the tools of whoever runs a server, as one command."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from chatcore import __version__
 USAGE = """\
 usage: chatcore serve [...]            run a server
        chatcore chat [HOST[:PORT]]     join a room from this terminal
+       chatcore backup FILE [...]      copy the log, also while the server runs
+       chatcore check [...]            read all that is kept, and say what is wrong with it
+       chatcore export [...]           print what was said, as lines or as JSON
        chatcore --version
-Each explains itself: chatcore serve --help, chatcore chat --help.
+Each explains itself: chatcore serve --help, chatcore chat --help, and so on.
 """
 
 EXIT_USAGE = 64
@@ -28,6 +31,10 @@ def main(argv: list[str] | None = None) -> int:
             from chatcore.client import main as chat
 
             return chat(rest)
+        case ["backup" | "check" | "export" as tool, *rest]:
+            from chatcore.tools import run
+
+            return run(tool, rest)
         case ["--version"]:
             sys.stdout.write(f"chatcore {__version__}\n")
             return 0

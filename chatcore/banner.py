@@ -11,21 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_PORT = 59000
+NOT_KEPT = "nothing; everything is in memory (--ephemeral) and gone when the server stops"
 
 
-def banner(addresses: Sequence[tuple[str, int]], *, asked_for_memory: bool) -> str:
-    """The lines printed once the server is ready; the first contains `listening on HOST:PORT`."""
+def banner(addresses: Sequence[tuple[str, int]], *, data: str | None) -> str:
+    """The lines printed once the server is ready; the first contains `listening on HOST:PORT`.
+
+    `data`: the folder that history is kept in; None: nothing is kept.
+    """
     lines = [f"chatcore is listening on {', '.join(map(_shown, addresses))}"]
     host, port = addresses[0]
+    # What is in a folder's name must not reach the terminal raw.
+    kept = f"in {data if data.isprintable() else ascii(data)}" if data else NOT_KEPT
+    lines.append(f"  kept:   {kept}")
     lines.append(f"  join:   python clients/client_1.py {_shown((_reachable(host), port))}")
     lines.append(f"  or:     nc {_reachable(host)} {port}")
     if _is_loopback(host):
         lines.append(
             f"  Only this machine can join. For the whole network: --host 0.0.0.0, then nc {_lan_name()} {port}"
-        )
-    if not asked_for_memory:
-        lines.append(
-            "  Everything is kept in memory (--ephemeral) and is gone when the server stops."
         )
     return "\n".join(lines) + "\n"
 

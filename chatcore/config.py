@@ -13,6 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatcore import __version__
+from chatcore.config_values import (
+    MOST,
+    MOST_PORT,
+    Wrong,
+    addresses,
+    amount,
+    one_of,
+    some_text,
+    whole,
+    yes_or_no,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +38,7 @@ LEVELS = ("debug", "info", "warning", "error")
 SHOWN_CHARS = 60
 """Of a wrong value: a line of the terminal."""
 
-MOST_PORT = 65_535
-MOST = 10**9
-"""Of any number: more than any setting has use for, and few enough digits to be computed with and shown."""
+NO_FOLDER = "there is no home folder to keep the history in: name one with --data DIR, or say --ephemeral to keep nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Settings:
     listen: tuple[tuple[str, int], ...]
     log_level: str
     data: str | None
+    """The folder, as an absolute path; None only with `ephemeral`."""
     ephemeral: bool
     flood_enabled: bool
     flood_burst: int
@@ -59,74 +69,6 @@ class ConfigError(Exception):
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("; ".join(mistakes))
         self.mistakes = tuple(mistakes)
-
-
-class _Wrong(Exception):
-    """A value is not what its row takes; says what it takes."""
-
-
-def _whole(least: int, most: int = MOST) -> Callable[[object], int]:
-    def check(value: object) -> int:
-        if isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value[:12])
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise _Wrong("a whole number")
-        if not least <= value <= most:
-            raise _Wrong(f"a whole number from {least} to {most}")
-        return value
-
-    return check
-
-
-def _amount(words: str, *, zero: bool) -> Callable[[object], float]:
-    def check(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _Wrong(words)
-        if not 0 <= value <= MOST or not (value or zero):  # NaN is not between them either
-            raise _Wrong(f"{words} up to {MOST}")
-        return float(value)
-
-    return check
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _SPELT:
-        return _SPELT[value.lower()]
-    raise _Wrong("true or false")
-
-
-_SPELT = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise _Wrong("a text")
-    return value
-
-
-def _one_of(*allowed: str) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        if not isinstance(value, str) or value.lower() not in allowed:
-            raise _Wrong(f"one of {', '.join(allowed)}")
-        return value.lower()
-
-    return check
-
-
-def _addresses(value: object) -> tuple[tuple[str, int], ...]:
-    """`HOST:PORT`, `[::1]:PORT`, or a list of them."""
-    several = value if isinstance(value, list | tuple) else str(value).split(",")
-    return tuple(_address(each) for each in several)
-
-
-def _address(value: object) -> tuple[str, int]:
-    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or (":" in host and not bracketed):
-        raise _Wrong("HOST:PORT, or [::1]:PORT for IPv6")
-    return host.strip("[]"), _whole(0, MOST_PORT)(port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +95,7 @@ ROWS = (
         "server.host",
         "host",
         "127.0.0.1",
-        _text,
+        some_text,
         "address to listen on; 0.0.0.0 opens it to the network",
         "--host",
     ),
@@ -161,7 +103,7 @@ ROWS = (
         "server.port",
         "port",
         59000,
-        _whole(0, MOST_PORT),
+        whole(0, MOST_PORT),
         "port to listen on; 0 takes a free one",
         "--port",
     ),
@@ -169,7 +111,7 @@ ROWS = (
         "server.listen",
         "listen",
         (),
-        _addresses,
+        addresses,
         "one more HOST:PORT to listen on; may be repeated",
         "--listen",
     ),
@@ -177,76 +119,83 @@ ROWS = (
         "server.data",
         "data",
         None,
-        _text,
-        "folder for what is kept (not yet: this version keeps all in memory)",
+        some_text,
+        "folder for history and sessions (default: ~/.local/state/chatcore)",
         "--data",
     ),
-    Row("server.ephemeral", "ephemeral", False, _flag, "keep everything in memory", "--ephemeral"),
+    Row(
+        "server.ephemeral",
+        "ephemeral",
+        False,
+        yes_or_no,
+        "keep nothing: all is in memory and gone with the server",
+        "--ephemeral",
+    ),
     Row(
         "server.log_level",
         "log_level",
         "info",
-        _one_of(*LEVELS),
+        one_of(*LEVELS),
         f"how much to log: {', '.join(LEVELS)}",
         "--log-level",
     ),
-    Row("flood.enabled", "flood_enabled", True, _flag, "hold back who says too much at once"),
+    Row("flood.enabled", "flood_enabled", True, yes_or_no, "hold back who says too much at once"),
     Row(
         "flood.burst",
         "flood_burst",
         20,
-        _whole(1),
+        whole(1),
         "lines that go through at once: a pasted paragraph",
     ),
     Row(
         "flood.per_second",
         "flood_per_second",
         5.0,
-        _amount("a number above 0", zero=False),
+        amount("a number above 0", zero=False),
         "lines a second after that: more than anybody reads",
     ),
     Row(
         "limits.connections_per_address",
         "connections_per_address",
         32,
-        _whole(0),
+        whole(0),
         "connections one address may have, loopback exempt; 0 for any number",
     ),
     Row(
         "presence.grace_s",
         "grace_s",
         15.0,
-        _amount("a number of seconds, 0 or more,", zero=True),
+        amount("a number of seconds, 0 or more,", zero=True),
         "seconds for which the alias of a lost connection is held",
     ),
     Row(
         "storage.durability",
         "durability",
         "full",
-        _one_of("full", "fast"),
-        "full: survives a power cut; fast: survives a crash (no effect in memory)",
+        one_of("full", "fast"),
+        "full: survives a power cut; fast: survives a crash",
     ),
     Row(
         "history.keep_days",
         "keep_days",
         0,
-        _whole(0),
-        "days for which history is kept; 0 for ever (no effect in memory)",
+        whole(0),
+        "days for which history is kept; 0 for ever",
     ),
     Row(
         "history.keep_records",
         "keep_records",
         0,
-        _whole(0),
-        "records that are kept; 0 for all (no effect in memory)",
+        whole(0),
+        "records that are kept; 0 for all",
     ),
-    Row("history.on_join", "history_on_join", 20, _whole(0, 500), "lines shown to those who join"),
+    Row("history.on_join", "history_on_join", 20, whole(0, 500), "lines shown to those who join"),
 )
 
 BY_KEY = {row.key: row for row in ROWS}
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """argparse exits with 2; usage errors of this program are 64."""
         self.print_usage(sys.stderr)
@@ -255,7 +204,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(prog: str = "server_1.py") -> argparse.ArgumentParser:
     """The command line of the server."""
-    made = _Parser(
+    made = Parser(
         prog=prog,
         description="A chat room of one's own: join with the bundled clients, nc or telnet.",
         epilog="Every flag can also be given in the environment as CHATCORE_… (CHATCORE_PORT=59000), and every "
@@ -268,9 +217,9 @@ def parser(prog: str = "server_1.py") -> argparse.ArgumentParser:
             continue
         group = where_kept if row.field in ("data", "ephemeral") else made
         options: dict[str, Any] = {"dest": row.key, "default": None, "help": row.help}
-        if row.check is _flag:
+        if row.check is yes_or_no:
             options["action"] = "store_true"
-        elif row.check is _addresses:
+        elif row.check is addresses:
             options |= {"action": "append", "metavar": "HOST:PORT"}
         else:
             options["metavar"] = row.flag.strip("-").upper().replace("-", "_")
@@ -298,22 +247,50 @@ def load(
         value, origin = _found(row, arguments, environment, in_file, str(path))
         try:
             values[row.field] = row.check(value) if value is not row.default else value
-        except _Wrong as wrong:
+        except Wrong as wrong:
             mistakes.append(f"{_shown(origin)}: {row.key} must be {wrong}, not {_short(value)}")
             values[row.field] = row.default
         origins[row.key] = origin
-    if values["ephemeral"] and _strength(origins["server.ephemeral"]) > _strength(
-        origins["server.data"]
-    ):
-        values["data"] = None
-    if values["data"] is not None:
-        mistakes.append(
-            f"{_shown(origins['server.data'])}: this version keeps everything in memory and has no data folder yet; "
-            "leave it out, or say --ephemeral"
-        )
+    _choose_folder(values, origins, environment, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
     return Settings(**values), origins
+
+
+def _choose_folder(
+    values: dict[str, Any],
+    origins: dict[str, str],
+    environment: Mapping[str, str],
+    mistakes: list[str],
+) -> None:
+    """Where things are kept, or that nothing is: of a folder and `ephemeral`, the one from the stronger origin."""
+    folder, ephemeral = origins["server.data"], origins["server.ephemeral"]
+    if values["ephemeral"] and _strength(folder) == _strength(ephemeral):
+        mistakes.append(
+            f"{_shown(folder)}: server.data and server.ephemeral exclude each other; leave one of them out"
+        )
+    elif values["ephemeral"] and _strength(folder) < _strength(ephemeral):
+        values["data"] = None
+        return
+    values["ephemeral"] = False
+    try:
+        if values["data"] is None:
+            values["data"], origins["server.data"] = _default_folder(environment)
+        values["data"] = str(Path(values["data"]).expanduser().absolute())
+    except RuntimeError:  # what pathlib raises when it finds no home folder
+        mistakes.append(NO_FOLDER)
+
+
+def _default_folder(environment: Mapping[str, str]) -> tuple[Path, str]:
+    """Where state belongs, and which rule says so: systemd's, the XDG base directories, or the home folder."""
+    # systemd.exec(5): several folders of a unit are joined by colons.
+    if of_service := environment.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(of_service), "STATE_DIRECTORY"
+    # XDG Base Directory Specification: "If an implementation encounters a relative path … ignore it."
+    if (of_person := environment.get("XDG_STATE_HOME", "")).startswith("/"):
+        return Path(of_person, "chatcore"), "XDG_STATE_HOME"
+    home = environment.get("HOME")
+    return Path(home or Path.home(), ".local", "state", "chatcore"), "default"
 
 
 def _found(

@@ -7,26 +7,20 @@ journal as one batch; deliver what has become durable, one send a reader; close,
 from __future__ import annotations
 
 import logging
-import secrets
 from typing import TYPE_CHECKING
 
-from chatcore.connection.exchange import Exchange
+from chatcore.config import EXIT_STORAGE
+from chatcore.connection.exchange import STORAGE, Exchange
 from chatcore.connection.listener import Crowd, Listener
-from chatcore.hub.decision import World
 from chatcore.hub.flood import FloodLimits
 from chatcore.hub.hub import Hub
-from chatcore.hub.presence import Presence
-from chatcore.hub.state import State
-from chatcore.log.journal import MemoryJournal
-from chatcore.log.log import Log
-from chatcore.log.order import LocalOrderer
-from chatcore.reactor.loop import Reactor
 
 if TYPE_CHECKING:
     import socket
 
     from chatcore.config import Settings
-    from chatcore.log.journal import Journal
+    from chatcore.keeping import Keeping
+    from chatcore.reactor.loop import Reactor
 
 COMMIT_WAIT_S = 0.002
 """How long a tick waits for its batch: a healthy disk needs a tenth of it, and a sick one costs the loop no more."""
@@ -34,63 +28,75 @@ COMMIT_WAIT_S = 0.002
 STOP_S = 5.0
 """From the signal to the exit, whatever the peers do."""
 
-LOG_NAME_BYTES = 8
-
 logger = logging.getLogger("chatcore.server")
 
 
 class Server:
     """All parts of one server, wired. `tick` is the heart."""
 
-    def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
-        self.reactor = Reactor()
-        self.log = Log(secrets.token_hex(LOG_NAME_BYTES))
-        self.journal: Journal = MemoryJournal()
-        world = World(State(), self.log, Presence(settings.grace_s), settings.history_on_join)
+    def __init__(
+        self, settings: Settings, sockets: list[socket.socket], reactor: Reactor, keeping: Keeping
+    ) -> None:
+        self.reactor = reactor
+        self.keeping = keeping
+        self.world = keeping.world
         self.crowd = Crowd(settings.connections_per_address)
-        self.exchange = Exchange(
-            Hub(world, LocalOrderer()), self.reactor, self.crowd, _flood(settings)
-        )
+        hub = Hub(self.world, keeping.orderer)
+        self.exchange = Exchange(hub, reactor, self.crowd, _flood(settings), keeping.archive)
+        self.exchange.attendance.await_returns()
         self.listeners = [
-            Listener(sock, self.reactor, self.exchange, self.exchange.accepted, self.crowd)
+            Listener(sock, reactor, self.exchange, self.exchange.accepted, self.crowd)
             for sock in sockets
         ]
-        self.reactor.after_turn = self.tick
+        reactor.after_turn = self.tick
+        self.exit_code = 0
         self._stopping = False
 
     def tick(self) -> None:
-        batch = self.log.take_batch()
+        log, journal = self.world.log, self.keeping.journal
+        batch = log.take_batch()
         if batch:
-            self.journal.commit(batch)
-        fresh = (
-            self.log.durable(self.journal.durable_seq(COMMIT_WAIT_S)) if self.log.under_way else []
-        )
+            self.keeping.commit(batch)
+        fresh = log.durable(journal.durable_seq(COMMIT_WAIT_S)) if log.under_way else []
         self.exchange.delivery.deliver(fresh)
         self.exchange.reap()
+        if journal.trouble != self.world.trouble or journal.failure:
+            self._disk_changed(journal.trouble, journal.failure)
         if self.exchange.delivery.has_due():
             self.reactor.call_soon(_nothing)
         if self._stopping and not self.exchange.connections:
             self.reactor.stop()
 
+    def _disk_changed(self, trouble: str, failure: str) -> None:
+        """New lines are refused while the disk is in trouble; if it has failed, there is no going on."""
+        if failure and not self.exit_code:
+            self.exit_code = EXIT_STORAGE
+            logger.critical("the disk failed: %s", failure)
+            self._leave(STORAGE)
+        elif trouble != self.world.trouble:
+            logger.error("storing: %s", trouble or "the disk takes what is said again")
+        self.world.trouble = trouble
+
     def stop(self) -> None:
         """Stop accepting, tell everybody, send what is due; leave when they have it, or after `STOP_S`. Twice: now."""
         if self._stopping:
             self.reactor.stop()
-            return
+        else:
+            self._leave("stopping")
+
+    def _leave(self, reason: str) -> None:
         self._stopping = True
         logger.info("stopping: telling %d connections", len(self.exchange.connections))
         for listener in self.listeners:
             listener.close()
-        self.exchange.stop()
+        self.exchange.stop(reason)
         self.reactor.call_later(STOP_S, self.reactor.stop)
 
     def configure(self, settings: Settings) -> None:
         """Take over what can change while running; the rest waits for a restart."""
         self.exchange.flood = _flood(settings)
         self.crowd.most = settings.connections_per_address
-        world = self.exchange.hub.world
-        world.presence.grace_s = settings.grace_s
-        world.history_on_join = settings.history_on_join
+        self.keeping.configure(settings)
 
 
 def _flood(settings: Settings) -> FloodLimits:

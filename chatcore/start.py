@@ -14,7 +14,10 @@ import sys
 from chatcore import config, diagnostics
 from chatcore.banner import banner, port_unavailable
 from chatcore.connection.listener import Unavailable, listen_on, raise_descriptor_limit
+from chatcore.keeping import InMemory, OnDisk
+from chatcore.reactor.loop import Reactor
 from chatcore.server import Server
+from chatcore.store.schema import StoreError
 
 logger = logging.getLogger("chatcore.server")
 
@@ -30,19 +33,30 @@ def start(argv: list[str]) -> int:
     except Unavailable as error:
         sys.stderr.write(port_unavailable(error.host, error.port, error.reason))
         return config.EXIT_UNAVAILABLE
+    reactor = Reactor()
+    try:
+        keeping = InMemory(settings) if settings.data is None else OnDisk(settings, reactor)
+    except StoreError as error:
+        sys.stderr.write(f"chatcore: {error}\n")
+        return config.EXIT_STORAGE
     console = diagnostics.configure(settings.log_level)
-    server = Server(settings, sockets)
-    server.reactor.on_signal(signal.SIGTERM, server.stop)
-    server.reactor.on_signal(signal.SIGINT, server.stop)
-    server.reactor.on_signal(signal.SIGHUP, lambda: reload(server, argv))
+    server = Server(settings, sockets, reactor, keeping)
+    reactor.on_signal(signal.SIGTERM, server.stop)
+    reactor.on_signal(signal.SIGINT, server.stop)
+    reactor.on_signal(signal.SIGHUP, lambda: reload(server, argv))
     gc.freeze()  # What was made until now stays: the collector need not look at it again.
     addresses = [sock.getsockname()[:2] for sock in sockets]
-    sys.stdout.write(banner(addresses, asked_for_memory=settings.ephemeral))
+    sys.stdout.write(banner(addresses, data=settings.data))
     sys.stdout.flush()
-    server.reactor.run()
-    logger.info("stopped")
+    reactor.run()
+    keeping.close()
+    if unsaved := keeping.journal.failure or keeping.journal.trouble:
+        logger.critical("stopped; what nobody was told is stored is lost: %s", unsaved)
+        server.exit_code = config.EXIT_STORAGE
+    else:
+        logger.info("stopped")
     console.close()
-    return 0
+    return server.exit_code
 
 
 def reload(server: Server, argv: list[str]) -> None:

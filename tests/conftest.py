@@ -59,12 +59,18 @@ class Server:
     """A running `server_1.py`. Ended by `close`, whatever happened."""
 
     def __init__(
-        self, folder: Path, arguments: Sequence[str], config: str, descriptors: int | None
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        config: str,
+        descriptors: int | None,
+        data: Path | None,
     ) -> None:
         self.config_path = folder / "chatcore.toml"
         self.config_path.write_text(config)
         self._log_path = folder / "stderr.log"
-        command = [sys.executable, "server_1.py", "--port", "0", "--ephemeral"]
+        command = [sys.executable, "server_1.py", "--port", "0"]
+        command += ["--ephemeral"] if data is None else ["--data", str(data)]
         command += ["--config", str(self.config_path), *arguments]
         if descriptors is not None:
             command = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(descriptors), *command]
@@ -99,6 +105,11 @@ class Server:
 
     def signal(self, signum: int) -> None:
         self.process.send_signal(signum)
+
+    def kill(self) -> None:
+        """Pull the plug on the process."""
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
 
     def wait(self, deadline_s: float = DEADLINE_S) -> int:
         """Its exit code."""
@@ -360,11 +371,16 @@ class Start:
         self._wires: list[Wire] = []
 
     def server(
-        self, *arguments: str, config: str = NO_FLOOD, descriptors: int | None = None
+        self,
+        *arguments: str,
+        config: str = NO_FLOOD,
+        descriptors: int | None = None,
+        data: Path | None = None,
     ) -> Server:
+        """A server in memory, or with its history in the folder `data`."""
         folder = self._folder / f"server-{len(self._servers)}"
         folder.mkdir()
-        server = Server(folder, arguments, config, descriptors)
+        server = Server(folder, arguments, config, descriptors, data)
         self._servers.append(server)
         return server
 

@@ -12,25 +12,31 @@ from chatcore.banner import banner, port_owner, port_unavailable
 
 
 def test_the_first_line_says_where_it_listens() -> None:
-    text = banner([("127.0.0.1", 59_000), ("::1", 59_000)], asked_for_memory=True)
+    text = banner([("127.0.0.1", 59_000), ("::1", 59_000)], data="/var/lib/chatcore")
     lines = text.split("\n")
     assert lines[0] == "chatcore is listening on 127.0.0.1:59000, [::1]:59000"
     assert "nc 127.0.0.1 59000" in text
     assert "--host 0.0.0.0" in text
+    assert lines[1] == "  kept:   in /var/lib/chatcore"
     assert "memory" not in text
     assert text.endswith("\n")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_a_server_for_the_network_names_an_address_that_others_can_use(host: str) -> None:
-    text = banner([(host, 7)], asked_for_memory=False)
+    text = banner([(host, 7)], data=None)
     assert f"nc {socket.gethostname()} 7" in text
     assert "--host" not in text
-    assert "gone when the server stops" in text
+    assert "--ephemeral" in text.split("\n")[1]
+    assert "gone when the server stops" in text.split("\n")[1]
+
+
+def test_a_folder_with_an_odd_name_does_not_reach_the_terminal_raw() -> None:
+    assert "\x1b" not in banner([("127.0.0.1", 7)], data="/tmp/\x1b[2J")
 
 
 def test_one_address_is_shown_as_it_is() -> None:
-    text = banner([("fe80::1%eth0", 7)], asked_for_memory=True)
+    text = banner([("fe80::1%eth0", 7)], data="/var/lib/chatcore")
     assert "client_1.py [fe80::1%eth0]:7\n" in text
     assert "Only this machine" not in text
 

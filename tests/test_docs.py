@@ -16,14 +16,23 @@ import pytest
 from chatcore import __version__, config
 from chatcore.client.commands import COMMANDS
 from chatcore.client.link import PASSING_CODES
-from chatcore.connection.exchange import JOIN_S, PROGRESS_S, REPLIES_BYTES
+from chatcore.connection.answers import REPLIES_BYTES
+from chatcore.connection.exchange import PROGRESS_S
+from chatcore.connection.reception import JOIN_S
 from chatcore.dialects import native, native_form, plain
 from chatcore.dialects.wording import LINE_BYTES, TEXT_LINES
 from chatcore.hub.decision import PEOPLE_ON_JOIN, PEOPLE_ON_WHO
 from chatcore.hub.names import NAME_CHARACTERS
 from chatcore.hub.session import SESSIONS_LAPSED, TOKEN_DAYS
 from chatcore.hub.verbs import NATIVE, TABLE, people, rooms
-from chatcore.hub.verbs.info import HISTORY_DEFAULT, HISTORY_MOST
+from chatcore.hub.verbs.past import (
+    HISTORY_DEFAULT,
+    HISTORY_MOST,
+    LAST_DEFAULT,
+    SEARCH_DEFAULT,
+    SEARCH_MOST,
+)
+from chatcore.hub.verbs.query import WORDS_MOST
 from chatcore.log.dedup import ID_WINDOW
 from chatcore.log.log import TOTAL_WINDOW_BYTES
 from chatcore.log.stream import WINDOW_BYTES, WINDOW_RECORDS
@@ -211,7 +220,7 @@ def test_protocol_names_every_refusal() -> None:
 
 def test_protocol_names_every_message_of_the_server() -> None:
     source = Path(native_form.__file__).read_text()
-    found = re.findall(r'"t": ?"(\w+)"|_(?:head|in_room)\("(\w+)"', source)
+    found = re.findall(r'"t": ?"(\w+)"|_(?:head|in_room|page)\("(\w+)"', source)
     kinds = {literal or called for literal, called in found}
     assert len(kinds) > 10
     assert set(messages("### Server to client")) == kinds | {"say", "me"}
@@ -235,6 +244,9 @@ def test_protocol_names_every_message_of_the_server() -> None:
         f"| {PROGRESS_S:.0f} s without taking any of it |",
         f"| rooms listed | {rooms.ROOMS_LISTED}, ",
         f"`limit` ≤ {HISTORY_MOST}, default {HISTORY_DEFAULT} |",
+        f"`limit` ≤ {HISTORY_MOST}, default {LAST_DEFAULT} |",
+        f"`limit` ≤ {SEARCH_MOST}, default {SEARCH_DEFAULT} |",
+        f"| words of a search | {WORDS_MOST} |",
         f"go on for {TOKEN_DAYS} days",
     ],
 )

@@ -67,6 +67,14 @@ def _rooms(ok: Ok) -> list[str]:
     return [*words, f"and {ok.more:,} more"] if ok.more else words
 
 
+def found_words(count: int, more: bool) -> str:
+    """How many lines a search found."""
+    if not count:
+        return "Nothing found."
+    older = "; there are older ones: add before: and a day, or more words" if more else ""
+    return f"{count:,} line{'s' if count > 1 else ''} found{older}."
+
+
 def refusal_words(refusal: Refusal) -> str:
     """Never without the text: nothing that was typed is lost in silence."""
     request = refusal.request

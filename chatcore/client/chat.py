@@ -18,7 +18,7 @@ from chatcore import __version__
 from chatcore.client import events, messages
 from chatcore.client.commands import Mistake, Quit, Reconnect, Retry, Switch, Tell, interpret
 from chatcore.client.editor import EndOfInput, Interrupt, Paste, Submit, Suspend
-from chatcore.client.json_lines import json_line
+from chatcore.client.json_lines import json_line, records_of
 from chatcore.client.lines import Kind, Line, notice
 from chatcore.client.link import Link, State
 from chatcore.client.model import Model
@@ -241,12 +241,12 @@ class Chat:
         for event in told:
             of_event = self._model.show(event)
             lines += of_event
-            if self._options.json and isinstance(event, messages.Record):
-                shown.append(json_line(event))
-            elif self._options.json:
-                self._complain(of_event)
-            else:
+            if not self._options.json:
                 shown += self._rendered(of_event)
+            elif records := records_of(event):
+                shown += map(json_line, records)
+            else:
+                self._complain(of_event)
             self._heed(event)
         if shown:
             self._console.show(shown)
@@ -370,7 +370,9 @@ class Chat:
         self._link.ask(request, self._now)
 
     def _told_here(self, lines: list[Line]) -> None:
-        if texts := self._rendered(lines):
+        if self._options.json:
+            self._complain(lines)
+        elif texts := self._rendered(lines):
             self._console.show(texts)
 
     def _on_signals(self, mask: int, now: float) -> None:

@@ -148,16 +148,61 @@ def _topic(words: str, place: Place) -> Action:
     return Request("topic", room=place.current, text=words or None)
 
 
-def _history(words: str, place: Place) -> Action | None:
+def _history(  # noqa: PLR0911 - one arm a form
+    words: str, place: Place
+) -> Action | None:
     if not place.current:
         return NO_ROOM
-    if words and not (words.isdecimal() and 1 <= int(words[:9]) <= MAX_HISTORY):
-        return None
-    return Request("history", room=place.current, limit=int(words or DEFAULT_HISTORY))
+    given = words.split()
+    limit = DEFAULT_HISTORY
+    if given and given[0] not in ("before", "after", "since"):
+        limit = _whole(given.pop(0), MAX_HISTORY) or 0
+    page = Request("history", room=place.current, limit=limit)
+    match given:
+        case _ if not limit:
+            return None
+        case []:
+            return page
+        case ["before", seq] if (number := _whole(seq, MAX_SEQ)) is not None:
+            return page._replace(before=number)
+        case ["after", seq] if (number := _whole(seq, MAX_SEQ)) is not None:
+            return page._replace(after=number)
+        case ["since", moment]:
+            return page._replace(since=moment)
+        case _:
+            return None
+
+
+def _last(words: str, place: Place) -> Action | None:
+    if not place.current:
+        return NO_ROOM
+    match words.split():
+        case [name]:
+            return Request("last", room=place.current, alias=name, limit=DEFAULT_LAST)
+        case [name, lines] if limit := _whole(lines, MAX_HISTORY):
+            return Request("last", room=place.current, alias=name, limit=limit)
+        case _:
+            return None
+
+
+def _search(words: str, place: Place) -> Action | None:
+    """The server knows the little language of searches; whoever searches uses the same."""
+    return Request("search", text=words) if words else None
+
+
+def _whole(text: str, most: int) -> int | None:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
+    return int(text) if is_number and int(text) <= most else None
 
 
 DEFAULT_HISTORY = 20
 """Lines: a screen."""
+DEFAULT_LAST = 10
+"""Lines: what somebody just said."""
+MAX_SEQ = 2**53 - 1
+"""PROTOCOL.md: the largest number on the wire."""
+MAX_DIGITS = 18
+"""Digits that are worth a conversion."""
 MAX_HISTORY = 500
 """PROTOCOL.md: the longest page."""
 
@@ -180,7 +225,19 @@ COMMANDS: dict[str, Command] = {
         lambda words, _: Request("away", text=words or None),
     ),
     "back": Command("/back", "says that you are back", lambda *_: Request("away")),
-    "history": Command("/history [n]", "shows the last n lines of the room", _history),
+    "history": Command(
+        "/history [n] [since 2h]",
+        "shows the last n lines of the room, or the first since then; also: before SEQ, after SEQ",
+        _history,
+    ),
+    "last": Command(
+        "/last NAME [n]", "shows the last n lines that somebody said in the room", _last
+    ),
+    "search": Command(
+        "/search words",
+        'finds lines of your rooms; also: "a phrase" from:NAME in:#room since:2d before:2026-11-01',
+        _search,
+    ),
     "retry": Command("/retry", "sends what was refused last again", lambda *_: Retry()),
     "reconnect": Command("/reconnect", "connects now, without waiting", lambda *_: Reconnect()),
     "ping": Command("/ping", "asks the server for a sign of life", lambda *_: Request("ping")),

@@ -57,11 +57,15 @@ class Console(Protocol):
 
 
 class StreamConsole:
-    """Append-only: pipes, files, `--plain`. `bells`: the output is a terminal."""
+    """Append-only: pipes, files, `--plain`. `bells`: the output is a terminal, and for a person.
 
-    def __init__(self, input_fd: int | None, *, bells: bool) -> None:
+    `asks_fd`: where questions are asked; not among what a program reads.
+    """
+
+    def __init__(self, input_fd: int | None, *, bells: bool, asks_fd: int = STDOUT) -> None:
         self.input_fd = input_fd
         self._bells = bells
+        self._asks_fd = asks_fd
         self._input = LineInput()
 
     def show(self, lines: list[str]) -> None:
@@ -72,7 +76,7 @@ class StreamConsole:
 
     def prompt(self, words: str, *, asks: bool) -> None:
         if asks:
-            self.show([words.strip()])
+            write_lines(self._asks_fd, [words.strip()])
 
     def bell(self) -> None:
         if self._bells:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from chatcore.client import messages
 
 if TYPE_CHECKING:
+    from chatcore.client.events import Event
     from chatcore.client.messages import Record
-
 
 KINDS: dict[type[Record], str] = {
     messages.Direct: "dm",
@@ -25,14 +25,27 @@ KINDS: dict[type[Record], str] = {
 
 
 def json_line(record: Record) -> str:
-    fields: dict[str, Any] = {"t": _kind(record)} | record._asdict()
+    """The record as the native dialect sends it (docs/PROTOCOL.md): `t`, `seq`, `time`, and the fields of its kind."""
+    comes_or_goes = isinstance(record, messages.Joined | messages.Left)
+    fields: dict[str, Any] = {"t": _kind(record)}
+    for name, value in record._asdict().items():
+        fields["from" if name == "alias" and not comes_or_goes else name] = value
     fields.pop("me", None)
-    if "alias" in fields and not isinstance(record, messages.Joined | messages.Left):
-        fields["from"] = fields.pop("alias")
     for name in ("joined", "left"):
         if name in fields:
             fields[name] = fields[name]._asdict()
+    if isinstance(record, messages.Said | messages.Direct) and not record.id:
+        del fields["id"]
+    if isinstance(record, messages.Left) and not record.text:
+        del fields["text"]
     return json.dumps(fields, separators=(",", ":"))
+
+
+def records_of(event: Event) -> tuple[Record, ...]:
+    """What of the event is for programs: also the older lines that come as a page."""
+    if isinstance(event, messages.History):
+        return event.records
+    return (event,) if isinstance(event, messages.Record) else ()
 
 
 def _kind(record: Record) -> str:

@@ -11,7 +11,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from chatcore.client.chat import SIGNALS, Chat
+from chatcore.client.chat import EXIT_OK, SIGNALS, Chat
 from chatcore.client.console import STDERR, STDOUT, OutputLostError, StreamConsole, TerminalConsole
 from chatcore.client.signals import Signals
 from chatcore.client.style import Looks, Style, wants_color
@@ -69,7 +69,8 @@ def run(options: Options) -> int:
         if mode is Mode.TERMINAL:
             return _at_terminal(options, style, signals)
         fd = None if mode is Mode.LISTENING else STDIN
-        console = StreamConsole(fd, bells=stdout_tty)
+        asks_fd = STDERR if options.json else STDOUT
+        console = StreamConsole(fd, bells=stdout_tty and not options.json, asks_fd=asks_fd)
         return _chat(options, console, style, signals, interactive=mode is Mode.APPENDING)
 
 
@@ -91,7 +92,8 @@ def _chat(
         code = chat.run()
     except OutputLostError as fault:
         if fault.is_reader_gone:
-            return EXIT_SIGPIPE  # quietly: whoever closed the pipe knows
+            # Quietly: whoever closed the pipe knows. Nothing is left undone by one who only listens.
+            return EXIT_OK if options.listen else EXIT_SIGPIPE
         print(f"Cannot write the output: {fault.words}.", file=sys.stderr)
         return EXIT_IO
     if chat.last_words:

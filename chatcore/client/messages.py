@@ -131,6 +131,7 @@ class Ok(NamedTuple):
 class History(NamedTuple):
     re: str
     room: str
+    """Empty for what a search found, in any of one's rooms and newest first; a page of a room is oldest first."""
     records: tuple[Record, ...]
     more: bool
 
@@ -174,6 +175,10 @@ class Request(NamedTuple):
     to: str = ""
     alias: str = ""
     limit: int = 0
+    before: int | None = None
+    after: int | None = None
+    since: str = ""
+    """A moment as it was typed: `2h`, `2026-11-20`. The server reads it."""
 
     @property
     def is_line(self) -> bool:

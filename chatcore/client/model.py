@@ -16,6 +16,7 @@ from chatcore.client.answers import (
     HINT,
     answer_words,
     back_parts,
+    found_words,
     lost_parts,
     refusal_words,
     room_words,
@@ -205,9 +206,10 @@ class Model:
                 return lines + self._follow(event)
 
     def _on_history(self, history: messages.History) -> list[Line]:
-        if not history.records:
-            return notice(f"Nothing has been said in {history.room} yet.")
-        return [line for each in history.records for line in self._record(each, past=True)]
+        lines = [line for each in history.records for line in self._record(each, past=True)]
+        if not history.room:
+            return lines + notice(found_words(len(history.records), history.more))
+        return lines or notice(f"Nothing has been said in {history.room} yet.")
 
     def _record(  # noqa: PLR0911 - one arm a kind of record
         self, record: messages.Record, *, past: bool

@@ -29,7 +29,8 @@ exit status:
   69   cannot connect (--no-reconnect; piped: no connection within --timeout, or 30 s)
   76   there is no chat server of ours at that address
   77   the server refused: alias taken and nobody to ask, room not allowed, ...
-  129, 130, 141, 143   ended by SIGHUP, Ctrl-C, SIGPIPE, SIGTERM (the terminal is restored)
+  129, 130, 141, 143   ended by SIGHUP, Ctrl-C, SIGPIPE, SIGTERM (the terminal is restored);
+       with --listen, it is 0 when whoever reads the output closes it
 """
 
 
@@ -134,7 +135,7 @@ def _parser(alias: str | None) -> _Parser:
         help="only append, words instead of glyphs; so for TERM=dumb",
     )
     add("--listen", action="store_true", help="only print what is said; standard input is not read")
-    add("--json", action="store_true", help="print each event as one JSON object a line")
+    add("--json", action="store_true", help="print records only, as JSON, one object a line")
     add("--version", action="version", version=f"chatcore {__version__}")
     return parser
 

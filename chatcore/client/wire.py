@@ -62,9 +62,12 @@ def encode(fields: dict[str, Any]) -> bytes:
 
 def encode_request(request: Request, key: str) -> bytes:
     fields: dict[str, Any] = {"t": request.kind, ("id" if request.is_line else "re"): key}
-    for name in ("room", "to", "alias", "limit"):
+    for name in ("room", "to", "alias", "limit", "since"):
         if value := getattr(request, name):
-            fields[name] = value
+            fields["from" if name == "alias" and request.kind == "last" else name] = value
+    for name in ("before", "after"):
+        if (seq := getattr(request, name)) is not None:
+            fields[name] = seq
     if request.text is not None:
         fields["topic" if request.kind == "join" else "text"] = request.text
     return encode(fields)
@@ -283,7 +286,8 @@ def _history(fields: dict[str, Any]) -> History:
         record for item in _items(fields, "records") if (record := _record(item)) is not None
     )
     more = fields.get("more") is True
-    return History(_key(fields, "re"), _text(fields, "room"), records, more)
+    room = "" if fields["t"] == "search" else _text(fields, "room")
+    return History(_key(fields, "re"), room, records, more)
 
 
 def _gap(fields: dict[str, Any]) -> Gap:
@@ -314,6 +318,7 @@ _OTHERS: dict[str, Callable[[dict[str, Any]], Message]] = {
     "ack": lambda fields: Ack(_text(fields, "id"), _number(fields, "seq")),
     "ok": _ok,
     "history": _history,
+    "search": _history,
     "presence": lambda fields: Presence(_person(fields)),
     "gap": _gap,
     "refused": _refused,

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 GATHER_S = 0.25
 """Joins and leaves of a big room are told this much later, in one notice; nobody feels a quarter of a second."""
 
+RESTART_GRACE_S = 60.0
+"""After a start everybody has lost the connection at once, and may be some time in coming to try again."""
+
 log = logging.getLogger("chatcore.room")
 
 
@@ -67,8 +70,8 @@ class Attendance:
         reader.position = position
         for room, joined in zip(session.rooms, session.joined, strict=True):
             reader.follow(streams.stream(room), joined - 1)
-        if session.sid in streams.streams:
-            reader.follow(streams.streams[session.sid], 0)
+        if session.private:
+            reader.follow(streams.stream(session.sid), 0)
         self._here[session.sid] = (*self._here.get(session.sid, ()), connection)
         lapse = self._lapses.pop(session.sid, None)
         if lapse is not None:
@@ -96,9 +99,7 @@ class Attendance:
             return
         presence = self._world.presence
         presence.lost(session.sid, self._reactor.now)
-        self._lapses[session.sid] = self._reactor.call_later(
-            presence.grace_s, lambda: self._lapse(session)
-        )
+        self._lapse_later(session, presence.grace_s)
         log.info(
             "%s lost the connection (%s); may return within %g s",
             session.alias,
@@ -106,6 +107,19 @@ class Attendance:
             presence.grace_s,
         )
         self.announce(session)
+
+    def await_returns(self) -> None:
+        """The server has just started: who had no token has left, the others may return for `RESTART_GRACE_S`."""
+        self._clock()
+        records, sessions = self._hub.restart()
+        self.follow(records)
+        presence = self._world.presence
+        for session in sessions:
+            presence.lost(session.sid, self._reactor.now, RESTART_GRACE_S)
+            self._lapse_later(session, RESTART_GRACE_S)
+
+    def _lapse_later(self, session: Session, grace_s: float) -> None:
+        self._lapses[session.sid] = self._reactor.call_later(grace_s, lambda: self._lapse(session))
 
     def _lapse(self, session: Session) -> None:
         self._clock()

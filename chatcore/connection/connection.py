@@ -35,6 +35,10 @@ class Pause(enum.IntFlag):
     """It said more than its allowance; the rest waits undecided."""
     REPLIES = 2
     """It asks faster than it reads the answers."""
+    LOOKUP = 4
+    """Its last question is with the archive."""
+    DISK = 8
+    """It said something while the disk is far behind."""
 
 
 class Service(Protocol):

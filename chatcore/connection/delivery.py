@@ -10,13 +10,18 @@ by page. A reader stops being live when its socket takes less than all, when a r
 leaves a room, or when two of its streams have news in one tick (they must be merged); it is live again as soon as
 it has caught up. So `pull` defines delivery, `push` is its short cut, and a property test holds them equal.
 
+A reader that needs what memory has let go of is *parked*: its question is with the archive, and it costs nothing
+until the answer comes back and is sent. Nobody else waits for the disk.
+
 This is the one place that is allowed to look clever: the loop in `_push` is where the server spends its time.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from chatcore.log.archive import Stretch
 from chatcore.log.record import Said, streams_of
 from chatcore.log.stream import PAGE_BYTES, pages
 
@@ -24,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from chatcore.connection.connection import Connection
+    from chatcore.log.archive import Answer, Archive
     from chatcore.log.log import Log
-    from chatcore.log.reader import Form
+    from chatcore.log.reader import Due, Form
     from chatcore.log.record import Record
 
     Send: TypeAlias = Callable[[bytes | memoryview], int]
@@ -42,11 +48,13 @@ class Delivery:
     def __init__(
         self,
         log: Log,
+        archive: Archive | None,
         on_lost: Callable[[Connection, str], None],
         on_done: Callable[[Connection], None],
         on_finishing: Callable[[Connection], None],
     ) -> None:
         self._log = log
+        self._archive = archive
         self._on_lost = on_lost
         self._on_done = on_done
         self._on_finishing = on_finishing
@@ -59,6 +67,10 @@ class Delivery:
         """Readers to pump at the end of this tick."""
         self._waiting: dict[Connection, None] = {}
         """Readers with a reply, or an end, that waits for the disk."""
+        self._parked: set[Connection] = set()
+        """Readers whose next bytes the archive has been asked for."""
+        self.disk_failed = False
+        """Nothing will become durable any more: who waits for it waits in vain."""
 
     # Who is live
 
@@ -88,6 +100,9 @@ class Delivery:
         for name in streams:
             table.setdefault(name, {}).setdefault(reader.form, {})[connection] = connection.send
         connection.live_in = streams
+        # Or it would be pumped from a position that no longer moves.
+        self._due.pop(connection, None)
+        self._waiting.pop(connection, None)
 
     def finish(self, connection: Connection) -> None:
         """To be closed when it has been sent everything decided until now, also what is not durable yet."""
@@ -101,6 +116,14 @@ class Delivery:
         self.detach(connection)
         self._due.pop(connection, None)
         self._waiting.pop(connection, None)
+        self._parked.discard(connection)
+
+    def fulfil(self, connection: Connection, due: Due, data: bytes) -> None:
+        """A promised reply has its bytes."""
+        connection.reader.fulfil(due, data)
+        self._waiting.pop(connection, None)
+        if not connection.writing:
+            self._due[connection] = None
 
     # The tick
 
@@ -187,11 +210,17 @@ class Delivery:
 
     def _pump(self, connection: Connection) -> None:
         """Send what is due to a reader with a cursor of its own, until it has caught up or its socket is full."""
+        if connection in self._parked:
+            return
         reader = connection.reader
         for _ in range(PAGES_A_TURN):
             data = connection.pending or reader.pull(self._log.durable_seq)
             if not data:
-                self._caught_up(connection)
+                if reader.wants is not None and self._archive is not None:
+                    self._parked.add(connection)
+                    self._archive.ask(reader.wants, partial(self._unpark, connection))
+                else:
+                    self._caught_up(connection)
                 return
             try:
                 sent = connection.send(data)
@@ -206,8 +235,21 @@ class Delivery:
             connection.pending = b""
         self._due[connection] = None
 
+    def _unpark(self, connection: Connection, answer: Answer) -> None:
+        """The archive has answered; the reader may be gone, or finishing."""
+        if connection not in self._parked:
+            return
+        self._parked.discard(connection)
+        if type(answer) is not Stretch:
+            self._on_lost(connection, f"its history cannot be read: {answer}")
+            return
+        connection.reader.take(answer)
+        connection.pending = answer.data
+        self._pump(connection)
+
     def _caught_up(self, connection: Connection) -> None:
-        if connection.reader.queued_bytes or connection.due_seq > self._log.durable_seq:
+        waits = connection.reader.owed or connection.due_seq > self._log.durable_seq
+        if waits and not self.disk_failed:
             self._waiting[connection] = None
         elif connection.finishing:
             self._on_done(connection)

@@ -14,21 +14,21 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chatcore.connection.answers import REPLIES_BYTES, Answers
 from chatcore.connection.attendance import Attendance
 from chatcore.connection.connection import Pause
 from chatcore.connection.delivery import Delivery
-from chatcore.connection.opening import open_dialect
+from chatcore.connection.lookups import Lookups
+from chatcore.connection.reception import Reception
 from chatcore.dialects.dialect import Hangup
-from chatcore.dialects.plain_form import GREETING, plain_reply
-from chatcore.dialects.sniff import sniff
+from chatcore.dialects.plain_form import plain_reply
 from chatcore.hub.command import Arrival, Away, Dm, Hello, Mistake, Quit, Say
 from chatcore.hub.flood import Allowance
-from chatcore.hub.reply import Bye, Presence, Refusal, Refused, Welcome
-from chatcore.hub.verbs import TELLS_NOTHING
+from chatcore.hub.reply import Bye, Refused, Welcome
 from chatcore.log.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from chatcore.connection.connection import Connection
     from chatcore.connection.listener import Crowd
@@ -36,14 +36,8 @@ if TYPE_CHECKING:
     from chatcore.hub.command import Command
     from chatcore.hub.flood import FloodLimits
     from chatcore.hub.hub import Hub, Outcome
-    from chatcore.hub.reply import Reply
+    from chatcore.log.archive import Archive
     from chatcore.reactor.loop import Reactor
-
-GREETING_S = 0.5
-"""Silence before a connection is greeted: a program that speaks first has done so, a person has not noticed yet."""
-
-JOIN_S = 60.0
-"""From accept to joined: Ergo's measure; a person who reads the greeting and thinks of a name needs half of it."""
 
 DRAIN_S = 2.0
 """How long a peer that we are done with may take to end its side."""
@@ -51,15 +45,12 @@ DRAIN_S = 2.0
 PROGRESS_S = 60.0
 """How long a connection that is to be closed may take nothing of what is still due to it."""
 
-TOO_LATE = b"-- Nobody chose an alias in time. Connect again.\n"
-UNFINISHED = b"-- Your alias had no line end, so it was not taken: it may have been cut short.\n"
+UNSAVED_CHARS = 8 * 1024 * 1024
+"""Of what was said and is not durable yet, beyond which nobody's lines are decided: a disk that hangs for two seconds
+under a usual load does not get there, and one that hangs for good costs no more memory than a full window."""
 
-REPLIES_BYTES = 64 * 1024
-"""Replies waiting to be read beyond which a connection's commands wait."""
-
-REPLIES_BYTES_MOST = 1024 * 1024
-"""Replies waiting beyond which a connection is closed. Its commands wait and presence is not queued long before, so
-only a fault of ours gets there."""
+STORAGE = "storage"
+"""`Bye.reason` when the disk has failed."""
 
 ALL = 1_000_000
 """Lines decided at a time where no flood control bounds them: more than one read can hold."""
@@ -74,36 +65,44 @@ log = logging.getLogger("chatcore.room")
 
 
 class Exchange:
-    def __init__(self, hub: Hub, reactor: Reactor, crowd: Crowd, flood: FloodLimits) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        reactor: Reactor,
+        crowd: Crowd,
+        flood: FloodLimits,
+        archive: Archive | None = None,
+    ) -> None:
         self.hub = hub
         self._crowd = crowd
         self.flood = flood
         self.connections: set[Connection] = set()
-        self.delivery = Delivery(hub.world.log, self.lost, self.done, self._expect_progress)
-        self.attendance = Attendance(hub, self.delivery, reactor, self._tell, self.clock)
+        self.delivery = Delivery(
+            hub.world.log, archive, self.lost, self.done, self._expect_progress
+        )
+        self._lookups = (
+            None
+            if archive is None
+            else Lookups(hub.world.log, archive, self.delivery, self._resume)
+        )
+        self._answers = Answers(self.delivery, self._lookups, self.lost)
+        self.attendance = Attendance(hub, self.delivery, reactor, self._answers.tell, self.clock)
         self._reactor = reactor
         self._world = hub.world
         self._dying: list[tuple[Connection, str]] = []
+        self._reception = Reception(reactor, self._opened, self._refuse, self.lost)
         self._unread: set[Connection] = set()
         """Connections whose commands wait until they have read their replies."""
+        self._behind = False
+        """The disk is far behind: what is said waits, undecided."""
+        self._held: dict[Connection, Say] = {}
+        """What waits for the disk, one run a connection."""
 
     # From the connections
 
     def accepted(self, connection: Connection) -> None:
         self.connections.add(connection)
-        connection.timer = self._reactor.call_later(GREETING_S, lambda: self._greet(connection))
-
-    def _greet(self, connection: Connection) -> None:
-        """Half a second has passed. The greeting decides nothing; the deadline to join runs on."""
-        connection.timer = self._reactor.call_later(
-            JOIN_S - GREETING_S, lambda: self._too_late(connection)
-        )
-        if connection.dialect is None and not connection.first and not connection.input_ended:
-            try:
-                connection.send(GREETING)
-            except OSError:
-                # Broken or full: the reactor will tell, or nobody reads it anyway.
-                return
+        self._reception.admit(connection)
 
     def received(self, connection: Connection, data: bytes) -> None:
         dialect = connection.dialect
@@ -111,10 +110,10 @@ class Exchange:
             # Nothing it still says will be decided, so nothing of it is kept.
             return
         if dialect is None:
-            self._sniff(connection, data)
+            self._reception.received(connection, data)
             return
         session = connection.session
-        if session is not None and not (connection.pauses or self.flood.enabled):
+        if session is not None and not (connection.pauses or self.flood.enabled or self._behind):
             # The hot path: one run from one read, and nobody to answer but the record. The loop in `_decide` would
             # do the same with five calls more.
             run = dialect.run(data)
@@ -128,28 +127,16 @@ class Exchange:
         if not connection.pauses:
             self._decide(connection, dialect)
 
-    def _sniff(self, connection: Connection, data: bytes) -> None:
-        first = (connection.first or b"") + data
-        kind = sniff(first)
-        if kind is None:
-            connection.first = first
-            return
-        connection.first = None
-        opened = open_dialect(kind, first)
-        if type(opened) is Hangup:
-            self._refuse(connection, opened)
-            return
-        connection.dialect = opened
-        connection.reader = Reader(opened.form, self.delivery.delivered_seq)
-        opened.feed(first)
-        self._decide(connection, opened)
+    def _opened(self, connection: Connection, dialect: Dialect, first: bytes) -> None:
+        connection.dialect = dialect
+        connection.reader = Reader(dialect.form, self.delivery.delivered_seq)
+        dialect.feed(first)
+        self._decide(connection, dialect)
 
     def ended(self, connection: Connection) -> None:
         """The peer will send no more; what it sent is handled first."""
-        if connection.first:
-            self._refuse(connection, Hangup("its first line had no end", UNFINISHED))
-        elif connection.dialect is None:
-            self.lost(connection, "left without a word")
+        if connection.dialect is None:
+            self._reception.ended(connection)
         elif not connection.pauses:
             self._decide(connection, connection.dialect)
 
@@ -179,11 +166,15 @@ class Exchange:
         while not (connection.finishing or connection.closing):
             if self.flood.enabled and not (most := self._allowed(connection)):
                 return
-            event = dialect.next(most)
+            event = self._held.pop(connection, None) or dialect.next(most)
             if event is None:
                 break
             session = connection.session
             if type(event) is Say and session is not None:
+                if self._behind:
+                    self._held[connection] = event
+                    connection.pause(Pause.DISK)
+                    return
                 if connection.allowance is not None:
                     # A text of several lines costs as many: that is what readers see.
                     connection.allowance.spend(max(event.lines, event.text.count("\n") + 1))
@@ -193,14 +184,19 @@ class Exchange:
                 self._answer(connection, event, outcome)
             else:
                 self._carry_out(connection, event)
-            if connection.reader.queued_bytes > REPLIES_BYTES:
-                connection.pause(Pause.REPLIES)
-                self._unread.add(connection)
+            if self._must_wait(connection):
                 return
         if dialect.negotiates and (answers := dialect.answers()):
-            self._send_now(connection, answers)
+            self._answers.send_now(connection, answers)
         if connection.input_ended:
             self._finish_if_ended(connection, dialect)
+
+    def _must_wait(self, connection: Connection) -> bool:
+        """Its next command waits for an answer to the one before, or until it has read those that it was sent."""
+        if connection.reader.queued_bytes > REPLIES_BYTES:
+            connection.pause(Pause.REPLIES)
+            self._unread.add(connection)
+        return bool(connection.pauses)
 
     def clock(self) -> None:
         """Give the hub the time of this turn."""
@@ -243,18 +239,18 @@ class Exchange:
             if type(event) is Away:
                 self.attendance.announce(session)
         elif type(event) is Mistake:
-            self._tell(connection, Refused(event.refusal, event.id, event.re))
+            self._answers.tell(connection, Refused(event.refusal, event.id, event.re))
 
     def _answer(self, connection: Connection, command: Command, outcome: Outcome) -> None:
         """Queue the replies around the records, and follow what the records say."""
         if outcome.replies:
             before = outcome.records[0].seq - 1 if outcome.records else self._world.log.head_seq
-            self._reply(connection, outcome.replies, before, before, type(command))
+            self._answers.reply(connection, outcome.replies, before, before, type(command))
         if outcome.records:
             self.attendance.follow(outcome.records, connection)
         if outcome.then:
             head = self._world.log.head_seq
-            self._reply(connection, outcome.then, head, head, type(command))
+            self._answers.reply(connection, outcome.then, head, head, type(command))
 
     def _arrive(self, connection: Connection, hello: Hello) -> None:
         dialect = connection.dialect
@@ -264,7 +260,7 @@ class Exchange:
         outcome = self.hub.arrive(Arrival(hello, secrets.token_hex(SID_BYTES), token))
         welcome = outcome.replies[0]
         if type(welcome) is not Welcome:
-            self._tell(connection, welcome)
+            self._answers.tell(connection, welcome)
             return
         if connection.timer is not None:
             connection.timer.cancel()
@@ -272,45 +268,7 @@ class Exchange:
         session = self._world.state.sessions[welcome.sid]
         self.attendance.follow(outcome.records)
         self.attendance.enter(connection, session, welcome.seq)
-        self._reply(connection, outcome.replies, welcome.seq, head, Hello)
-
-    def _reply(
-        self,
-        connection: Connection,
-        replies: Iterable[Reply],
-        position: int,
-        needs: int,
-        asked: type[Event],
-    ) -> None:
-        """Queue the answers to a command, in their place among the records."""
-        dialect = connection.dialect
-        assert dialect is not None
-        data = b"".join(map(dialect.reply, replies))
-        if not data:
-            return
-        if asked in TELLS_NOTHING:
-            self._send_now(connection, data)
-        else:
-            self.delivery.detach(connection)
-            connection.reader.reply(data, position, needs)
-
-    def _tell(self, connection: Connection, reply: Reply) -> None:
-        """Send a reply that has no place among the records."""
-        if connection.dialect is None or not (data := connection.dialect.reply(reply)):
-            return
-        if connection.session is None:
-            # Before there is a position, answers simply keep their order.
-            self.delivery.detach(connection)
-            connection.reader.reply(data, 0, 0)
-        elif type(reply) is not Presence or connection.reader.queued_bytes < REPLIES_BYTES:
-            # Presence is not worth a slow reader's memory: `who` tells it later.
-            self._send_now(connection, data)
-
-    def _send_now(self, connection: Connection, data: bytes) -> None:
-        self.delivery.detach(connection)
-        connection.reader.reply_now(data)
-        if connection.reader.queued_bytes > REPLIES_BYTES_MOST:
-            self.lost(connection, "does not read its replies")
+        self._answers.reply(connection, outcome.replies, welcome.seq, head, Hello)
 
     # Ending
 
@@ -327,7 +285,7 @@ class Exchange:
         """Say the last words, then close."""
         log.info("%s was turned away: %s", connection.address, hangup.reason)
         if connection.dialect is not None:
-            self._send_now(connection, hangup.farewell)
+            self._answers.send_now(connection, hangup.farewell)
             self.delivery.finish(connection)
             return
         connection.finishing = True
@@ -339,42 +297,45 @@ class Exchange:
         else:
             self.done(connection)
 
-    def _too_late(self, connection: Connection) -> None:
-        words = TOO_LATE
-        if connection.dialect is not None:
-            refusal = Refusal("hello_first", "You did not join in time. Connect again.")
-            words = connection.dialect.reply(Refused(refusal))
-        self._refuse(connection, Hangup("did not join in time", words))
-
     def _finish_if_ended(self, connection: Connection, dialect: Dialect) -> None:
         """All input has been decided; if there will be no more, what is due is sent and the connection closed."""
         if connection.finishing:
             return
         if rest := dialect.rest():
-            self._send_now(connection, rest)
+            self._answers.send_now(connection, rest)
         session = connection.session
         if session is not None and session.token_hash is None:
             # A plain client that ends its input has left, as if it had said so.
             self.attendance.follow(self.hub.execute(session, Quit()).records, connection)
         self.delivery.finish(connection)
 
-    def stop(self) -> None:
-        """The server stops: tell everybody, send what is due, close."""
+    def stop(self, reason: str) -> None:
+        """The server stops: tell everybody, send what is due, close. With `storage`, what is not stored is not due."""
+        self.delivery.disk_failed = reason == STORAGE
         for connection in self.connections:
             if connection.dialect is None:
                 if not connection.first:
                     # It may still be a person who has not typed yet.
                     with suppress(OSError):
-                        connection.send(plain_reply(Bye("stopping")))
+                        connection.send(plain_reply(Bye(reason)))
                 self.lost(connection, "the server stops")
                 continue
             connection.pause(Pause.FLOOD)
-            head = self._world.log.head_seq
-            self._reply(connection, (Bye("stopping"),), head, head, Quit)
+            if reason == STORAGE:
+                self._answers.send_now(connection, connection.dialect.reply(Bye(reason)))
+            else:
+                head = self._world.log.head_seq
+                self._answers.reply(connection, (Bye(reason),), head, head, Quit)
             self.delivery.finish(connection)
 
     def reap(self) -> None:
-        """The end of a tick, after delivery: let those who have read their replies go on, and close the dead."""
+        """The end of a tick, after delivery: let those go on whose reason to wait is over, and close the dead."""
+        self._behind = self._world.log.unsaved_chars > UNSAVED_CHARS
+        if self._held and not self._behind:
+            for connection in self._held:
+                self._reactor.call_soon(partial(self._resume, connection, Pause.DISK))
+        if self._lookups is not None:
+            self._lookups.durable()
         for connection in list(self._unread):
             if connection.closing or connection.reader.queued_bytes <= REPLIES_BYTES // 2:
                 self._unread.discard(connection)
@@ -386,6 +347,7 @@ class Exchange:
     def _close(self, connection: Connection, reason: str) -> None:
         """The only place where connections end."""
         self.connections.discard(connection)
+        self._held.pop(connection, None)
         if connection.dialect is not None:
             self.delivery.forget(connection)
         if connection.session is None and not connection.finishing:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from chatcore.dialects.dialect import Event, Hangup
@@ -18,6 +17,7 @@ from chatcore.dialects.lines import OVERLONG, Lines
 from chatcore.dialects.native_form import PROTOCOL, NativeForm, native_reply
 from chatcore.dialects.wording import LINE_BYTES, TEXT_LINES, TRIES, too_long
 from chatcore.hub.command import Hello, Mistake, Say
+from chatcore.hub.moments import EXAMPLES, moment
 from chatcore.hub.reply import Refusal, Refused, Reply, Welcome
 from chatcore.hub.text import replace_surrogates
 from chatcore.hub.verbs import NATIVE
@@ -25,6 +25,7 @@ from chatcore.hub.verbs.info import unknown_command
 from chatcore.hub.verbs.table import Kind
 
 if TYPE_CHECKING:
+    from chatcore.hub.moments import Moment
     from chatcore.hub.verbs.table import Param
     from chatcore.log.reader import Form
 
@@ -136,7 +137,7 @@ class Native(Lines):
         verb = NATIVE.get(kind)
         if verb is None:
             raise _Bad(unknown_command(replace_surrogates(kind[:NAME_BYTES]), [*NATIVE], ""))
-        given = {param.name: _value(message, param) for param in verb.params}
+        given = {param.argument: _value(message, param) for param in verb.params}
         command = verb.build(**{name: value for name, value in given.items() if value is not None})
         return command if tag is None else command._replace(re=tag)
 
@@ -239,15 +240,11 @@ def _whole_number(message: dict[str, Any], name: str) -> int | None:
     return int(number)
 
 
-def _time(message: dict[str, Any], name: str) -> int:
-    text = _typed(message, name, str, "an RFC 3339 time")
-    try:
-        then = datetime.fromisoformat(text)
-        if then.tzinfo is None:
-            raise _bad(name, "an RFC 3339 time with its offset, as 2026-11-20T14:02:11Z")
-        return max(0, int(then.timestamp() * 1000))
-    except (ValueError, OverflowError):
-        raise _bad(name, "an RFC 3339 time, as 2026-11-20T14:02:11Z") from None
+def _time(message: dict[str, Any], name: str) -> Moment:
+    then = moment(_typed(message, name, str, EXAMPLES))
+    if then is None:
+        raise _bad(name, EXAMPLES)
+    return then
 
 
 def _tag(message: dict[str, Any]) -> str | int | None:

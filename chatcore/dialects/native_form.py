@@ -28,6 +28,8 @@ from chatcore.hub.reply import (
     Reply,
     RoomList,
     RoomView,
+    SearchPage,
+    Wanted,
     Welcome,
 )
 from chatcore.hub.text import UNSAFE
@@ -165,7 +167,12 @@ def _line(message: dict[str, Any]) -> bytes:
 def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind of reply
     match reply:
         case HistoryPage():
-            return _history(reply)
+            return _page("history", reply, f'"room":{quoted(reply.room)},')
+        case SearchPage():
+            return _page("search", reply, "")
+        case Wanted():
+            # A promise: its page is the reply.
+            return b""
         case Welcome():
             message = _welcome(reply)
         case Entered():
@@ -197,6 +204,7 @@ def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind
 
 
 def _welcome(reply: Welcome) -> dict[str, Any]:
+    kept = {"kept": reply.kept} if reply.kept else {}
     return {
         "t": "welcome",
         "v": PROTOCOL,
@@ -208,6 +216,7 @@ def _welcome(reply: Welcome) -> dict[str, Any]:
         "seq": reply.seq,
         "grace_s": reply.grace_s,
         "rooms": [_view(view) for view in reply.rooms],
+        **kept,
     }
 
 
@@ -235,11 +244,9 @@ def _refused(reply: Refused) -> dict[str, Any]:
     return message
 
 
-def _history(page: HistoryPage) -> bytes:
+def _page(kind: str, page: HistoryPage | SearchPage, room: str) -> bytes:
     """The records as they were live; they are JSON already."""
     tag = f'"re":{json.dumps(page.re)},' if page.re is not None else ""
     records = "".join(map(record_lines, page.records)).rstrip("\n").replace("\n", ",")
     more = "true" if page.more else "false"
-    return (
-        f'{{"t":"history",{tag}"room":{quoted(page.room)},"records":[{records}],"more":{more}}}\n'
-    ).encode()
+    return f'{{"t":"{kind}",{tag}{room}"records":[{records}],"more":{more}}}\n'.encode()

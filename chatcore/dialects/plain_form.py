@@ -25,6 +25,8 @@ from chatcore.hub.reply import (
     Reply,
     RoomList,
     RoomView,
+    SearchPage,
+    Wanted,
     Welcome,
 )
 from chatcore.hub.text import shown, shown_lines
@@ -46,7 +48,13 @@ if TYPE_CHECKING:
 
 CONNECTED = "Connected to the server!"
 GREETING = b"Choose an alias:\n"
-STOPPING = "The server is stopping."
+
+BYE = {
+    "quit": "Goodbye.",
+    "stopping": "The server is stopping.",
+    "storage": "The server could not write to its disk and is stopping: nothing after this was stored.",
+}
+"""The last words, by the reason."""
 
 NAMES_SHOWN = 20
 """People that a line lists on joining: three lines of a narrow terminal; /who lists more."""
@@ -112,19 +120,20 @@ def notice(words: str) -> bytes:
     return f"-- {words}\n".encode()
 
 
-def plain_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0911 - one arm a kind of reply
+def plain_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one arm a kind of reply
     match reply:
         case Refused():
             return notice(shown(reply.refusal.words))
         case Welcome():
-            lines = f"{CONNECTED}\n".encode()
-            return lines + b"".join(
-                _room_lines(view, "/help lists the commands.") for view in reply.rooms
-            )
+            rooms = [_room_lines(view, "/help lists the commands.") for view in reply.rooms]
+            kept = notice(shown(reply.kept)) if reply.kept else b""
+            return f"{CONNECTED}\n".encode() + b"".join(rooms) + kept
         case Entered():
             return _room_lines(reply.view, "")
         case HistoryPage():
             return _history(reply)
+        case SearchPage():
+            return _search(reply)
         case Done():
             return notice(shown(reply.words)) if reply.words else b""
         case People():
@@ -138,8 +147,8 @@ def plain_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0911 - one arm a kind 
         case Pong():
             return notice("pong")
         case Bye():
-            return notice(STOPPING if reply.reason == "stopping" else "Goodbye.")
-        case Presence() | Ack():
+            return notice(BYE[reply.reason])
+        case Presence() | Ack() | Wanted():
             return b""
         case _:
             assert_never(reply)
@@ -190,8 +199,32 @@ def _history(page: HistoryPage) -> bytes:
     return "".join(lines).encode()
 
 
+def _search(page: SearchPage) -> bytes:
+    """Each line with its date and where it was said; then how many they are."""
+    lines = [
+        f"{_date(record.time_ms)} {_where(record)}{line}\n"
+        for record in page.records
+        for line in PlainForm.record(record).decode().split("\n")
+        if line
+    ]
+    if not lines:
+        return notice("Nothing found.")
+    count = len(page.records)
+    words = f"{count:,} line{'s' if count > 1 else ''} found"
+    more = "; there are older ones: add before: and a day, or more words" if page.more else ""
+    return "".join(lines).encode() + notice(f"{words}{more}.")
+
+
+def _where(record: Record) -> str:
+    return f"{record.room} " if type(record) is Said else ""
+
+
+def _date(time_ms: int) -> str:
+    return f"[{datetime.fromtimestamp(time_ms / 1000).astimezone():%Y-%m-%d %H:%M}]"
+
+
 def _when(time_ms: int, now_ms: int) -> str:
     """`[14:02]`, with the date when it is another day; the server's local time."""
     then = datetime.fromtimestamp(time_ms / 1000).astimezone()
     today = datetime.fromtimestamp(now_ms / 1000).astimezone().date()
-    return f"[{then:%H:%M}]" if then.date() == today else f"[{then:%Y-%m-%d %H:%M}]"
+    return f"[{then:%H:%M}]" if then.date() == today else _date(time_ms)

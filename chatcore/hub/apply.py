@@ -1,6 +1,7 @@
 """`apply`: what a record does to the state. It never refuses, and it asks nobody: the same log gives the same state.
 
-A restart, a second node and the property tests are this function over the log, and nothing else.
+A restart, a second node and the property tests are this function over the log, and nothing else. Each arm says
+what it is about to change (`State.changing`) before it does.
 """
 
 from __future__ import annotations
@@ -27,13 +28,12 @@ if TYPE_CHECKING:
     from chatcore.log.record import Record
 
 
-def apply(state: State, record: Record) -> None:  # noqa: C901 - one arm a kind of record
+def apply(state: State, record: Record) -> None:
     match record:
         case Said():
             apply_said(state, record)
         case Direct():
-            if record.id is not None:
-                state.sessions[record.sid].ids.add((record.id,), record.seq)
+            _direct(state, record)
         case Joined():
             _join(state, record)
         case Left():
@@ -41,9 +41,12 @@ def apply(state: State, record: Record) -> None:  # noqa: C901 - one arm a kind 
         case Renamed():
             _rename(state, record)
         case TopicSet():
-            state.named[record.room].topic = record.text
+            room = state.named[record.room]
+            state.changing(room)
+            room.topic = record.text
         case Crowd():
             room = state.named[record.room]
+            state.changing(room)
             room.arrived.clear()
             room.departed.clear()
         case Opened():
@@ -56,21 +59,39 @@ def apply(state: State, record: Record) -> None:  # noqa: C901 - one arm a kind 
 
 def apply_said(state: State, record: Said) -> None:
     """The arm that nearly every record takes; the hub calls it directly."""
-    state.named[record.room].history = True
+    room = state.named[record.room]
+    if not room.history:
+        state.changing(room)
+        room.history = True
     if record.ids:
-        state.sessions[record.sid].ids.add(record.ids, record.seq)
+        session = state.sessions[record.sid]
+        # As `State.changing` does, without the call: it is nearly always not the first time.
+        if session.epoch != state.epoch:
+            state.changing(session)
+        session.ids.add(record.ids, record.seq)
+
+
+def _direct(state: State, record: Direct) -> None:
+    for sid in (record.sid, record.to_sid):
+        session = state.sessions[sid]
+        if not session.private:
+            state.changing(session)
+            session.private = True
+    if record.id is not None:
+        session = state.sessions[record.sid]
+        state.changing(session)
+        session.ids.add((record.id,), record.seq)
 
 
 def _open(state: State, record: Opened) -> None:
     session = state.sessions.get(record.sid)
     if session is None:
         session = Session(record.sid, record.alias, record.token_hash)
-        state.sessions[record.sid] = session
-        if record.token_hash is not None:
-            state.tokens[record.token_hash] = session
+        state.add_session(session)
+    state.changing(session)
     session.alias = record.alias
     session.come_back(record.seq)
-    session.lapsed_ms = None
+    session.lapsed_ms, session.lapsed_seq = None, 0
     state.lapsed.pop(record.sid, None)
     state.aliases[fold(record.alias)] = session
 
@@ -81,7 +102,8 @@ def _close(state: State, record: Closed) -> None:
     if not record.lapsed:
         state.forget(session)
         return
-    session.lapsed_ms = record.time_ms
+    state.changing(session)
+    session.lapsed_ms, session.lapsed_seq = record.time_ms, record.seq
     state.lapsed[record.sid] = session
     if len(state.lapsed) > SESSIONS_LAPSED:
         state.forget(state.lapsed[next(iter(state.lapsed))])
@@ -90,10 +112,13 @@ def _close(state: State, record: Closed) -> None:
 def _join(state: State, record: Joined) -> None:
     room = state.named.get(record.room) or state.add_room(Room(record.room))
     session = state.sessions[record.sid]
+    state.changing(session)
     room.members[record.sid] = session
     session.enter(record.room, record.seq)
-    if record.quiet and room.departed.pop(record.sid, None) is None:
-        room.arrived[record.sid] = record.alias
+    if record.quiet:
+        state.changing(room)
+        if room.departed.pop(record.sid, None) is None:
+            room.arrived[record.sid] = record.alias
 
 
 def _leave(state: State, record: Left) -> None:
@@ -101,10 +126,13 @@ def _leave(state: State, record: Left) -> None:
     room.members.pop(record.sid, None)
     session = state.sessions[record.sid]
     if record.why != "lost" or session.token_hash is None:
+        state.changing(session)
         # Whoever lost the connection comes back to the rooms it was in.
         session.leave(record.room)
-    if record.quiet and room.arrived.pop(record.sid, None) is None:
-        room.departed[record.sid] = record.alias
+    if record.quiet:
+        state.changing(room)
+        if room.arrived.pop(record.sid, None) is None:
+            room.departed[record.sid] = record.alias
     if not (room.members or room.topic or room.history or record.room == LOBBY):
         state.drop_room(room)
 
@@ -112,6 +140,7 @@ def _leave(state: State, record: Left) -> None:
 def _rename(state: State, record: Renamed) -> None:
     session = state.sessions[record.sid]
     if session.alias != record.to:
+        state.changing(session)
         state.aliases.pop(fold(session.alias), None)
         session.alias = record.to
         state.aliases[fold(record.to)] = session

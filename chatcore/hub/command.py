@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, final
 
 if TYPE_CHECKING:
+    from chatcore.hub.moments import Moment
     from chatcore.hub.reply import Refusal
 
 Tag: TypeAlias = str | int | None
@@ -116,8 +117,30 @@ class History(NamedTuple):
     limit: int | None = None
     before: int | None = None
     after: int | None = None
-    since: int | None = None
-    """Milliseconds since the epoch."""
+    since: Moment | None = None
+    re: Tag = None
+
+
+@final
+class Last(NamedTuple):
+    """What was said last under an alias."""
+
+    alias: str
+    limit: int | None = None
+    room: str | None = None
+    re: Tag = None
+
+
+@final
+class Search(NamedTuple):
+    """`text` is as it was typed, in the little language of `chatcore.hub.verbs.query`; the others say the same."""
+
+    text: str = ""
+    room: str | None = None
+    alias: str | None = None
+    since: Moment | None = None
+    before: Moment | None = None
+    limit: int | None = None
     re: Tag = None
 
 
@@ -162,6 +185,8 @@ Command: TypeAlias = (
     | Rooms
     | Help
     | History
+    | Last
+    | Search
     | Ping
     | Quit
     | Mistake

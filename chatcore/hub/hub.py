@@ -9,21 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatcore.hub.apply import apply, apply_said
-from chatcore.hub.command import Away, Dm, Mistake, Say
-from chatcore.hub.reply import Refusal, Refused
+from chatcore.hub.command import Away, Dm, Mistake, Quit, Say
+from chatcore.hub.decision import Decision
+from chatcore.hub.reply import Ack, Refusal, Refused
 from chatcore.hub.verbs import DECIDE
-from chatcore.hub.verbs.people import decide_arrival, decide_lapse
+from chatcore.hub.verbs.people import decide_arrival, decide_lapse, decide_quit
 from chatcore.hub.verbs.rooms import decide_gather
 from chatcore.hub.verbs.talk import decide_say
 from chatcore.log.record import Closed, Opened, Said
 
 if TYPE_CHECKING:
     from chatcore.hub.command import Arrival, Command, Gather
-    from chatcore.hub.decision import Decision, World
+    from chatcore.hub.decision import World
     from chatcore.hub.reply import Reply
     from chatcore.hub.session import Session
     from chatcore.log.order import LocalOrderer
     from chatcore.log.record import Record
+
+
+RETRY_S = 1.0
+"""When to try again what could not be stored: the writer itself tries that often."""
 
 
 class Outcome(NamedTuple):
@@ -46,12 +51,16 @@ class Hub:
         world = self.world
         decision = decide_say(world, session, command)
         if type(decision) is Said:
+            if world.trouble:
+                return self._not_stored(command, Decision((decision,)))
             record = self._orderer.number(decision, world.now_ms)
             world.log.append(record)
             apply_said(world.state, record)
             return None
         if type(decision) is Refusal:
             return Outcome(_refused(command, decision), (), ())
+        if world.trouble and decision.drafts:
+            return self._not_stored(command, decision)
         return self._carry_out(decision)
 
     def execute(self, session: Session, command: Command) -> Outcome:
@@ -64,6 +73,9 @@ class Hub:
         if type(command) is Away:
             self.world.presence.set_away(session.sid, command.text or None)
         assert not isinstance(decision, Said)
+        # Whoever leaves has left, whatever the disk does.
+        if self.world.trouble and decision.drafts and type(command) is not Quit:
+            return self._not_stored(command, decision)
         return self._carry_out(decision)
 
     def arrive(self, arrival: Arrival) -> Outcome:
@@ -71,6 +83,8 @@ class Hub:
         decision = decide_arrival(self.world, arrival)
         if type(decision) is Refusal:
             return Outcome((Refused(decision, None, arrival.hello.re),), (), ())
+        if self.world.trouble and decision.drafts:
+            return Outcome((Refused(self._full(), None, arrival.hello.re),), (), ())
         return self._carry_out(decision)
 
     def lapse(self, session: Session) -> Outcome:
@@ -80,6 +94,34 @@ class Hub:
     def gather(self, command: Gather) -> Outcome:
         """It is time to tell a big room who came and went."""
         return self._carry_out(decide_gather(self.world, command))
+
+    def restart(self) -> tuple[tuple[Record, ...], list[Session]]:
+        """The server begins again with the state of an earlier run, whose connections are all gone.
+
+        Who cannot come back leaves now: those records. Who can keeps its alias and rooms for a while: those sessions,
+        whose grace the caller is to begin.
+        """
+        state = self.world.state
+        records: list[Record] = []
+        for session in list(state.sessions.values()):
+            if session.token_hash is None:
+                decision = decide_quit(self.world, session, Quit("", "lost"))
+                records += self._carry_out(decision).records
+        return tuple(records), [each for each in state.sessions.values() if each.lapsed_ms is None]
+
+    def _not_stored(self, command: Command, decision: Decision) -> Outcome:
+        """What would be stored is refused, a line at a time; lines that are stored already are still acknowledged."""
+        if type(command) is Say:
+            lines = [draft for draft in decision.drafts if isinstance(draft, Said)]
+            command = command._replace(ids=lines[0].ids)
+        acks = tuple(reply for reply in decision.replies if isinstance(reply, Ack))
+        return Outcome((*acks, *_refused(command, self._full())), (), ())
+
+    def _full(self) -> Refusal:
+        why = self.world.trouble.rstrip(".")
+        return Refusal(
+            "storage_full", f"{why}. Nothing of this was stored: try again in a moment.", RETRY_S
+        )
 
     def _carry_out(self, decision: Decision) -> Outcome:
         return Outcome(decision.replies, tuple(map(self._append, decision.drafts)), decision.then)

@@ -34,9 +34,9 @@ class Presence:
         else:
             self._away[sid] = text
 
-    def lost(self, sid: str, now: float) -> None:
-        """The last connection is gone."""
-        self._grace[sid] = now + self.grace_s
+    def lost(self, sid: str, now: float, grace_s: float | None = None) -> None:
+        """The last connection is gone; the session is held for `grace_s`, or as long as is usual."""
+        self._grace[sid] = now + (self.grace_s if grace_s is None else grace_s)
 
     def back(self, sid: str) -> bool:
         """A connection is there. True if the session was in grace."""

@@ -2,6 +2,9 @@
 
 Invariant: a reply holds all that its rendering needs. Whether it must wait for the disk is not its business but
 that of the command it answers (`Verb.tells_state`).
+
+One kind is not rendered itself: `Wanted` is the promise of a page that has to be read from the archive first, and
+`chatcore.hub.pages.complete` makes the page of what was found.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chatcore.log.archive import Past, Search
     from chatcore.log.record import Record
 
     Tag: TypeAlias = str | int | None
@@ -58,6 +62,28 @@ class HistoryPage(NamedTuple):
 
 
 @final
+class SearchPage(NamedTuple):
+    records: tuple[Record, ...]
+    """Newest first; a run is cut to the line that was found."""
+    more: bool
+    re: Tag = None
+
+
+@final
+class Wanted(NamedTuple):
+    """A page that memory alone cannot fill."""
+
+    question: Past | Search
+    """What the archive is to be asked."""
+    page: HistoryPage | SearchPage
+    """The answer as far as memory has it: the newer part of it."""
+    lines: int
+    """How many lines the whole page may have."""
+    needs: int
+    """The question may be asked once everything up to this `seq` is durable."""
+
+
+@final
 class Welcome(NamedTuple):
     log: str
     sid: str
@@ -69,6 +95,8 @@ class Welcome(NamedTuple):
     grace_s: float
     rooms: tuple[RoomView, ...]
     re: Tag = None
+    kept: str = ""
+    """As in `World.kept_words`."""
 
 
 @final
@@ -141,7 +169,7 @@ class Presence(NamedTuple):
 @final
 class Bye(NamedTuple):
     reason: str
-    """`quit` or `stopping`."""
+    """`quit`, `stopping`, or `storage`: the disk failed."""
     re: Tag = None
 
 
@@ -149,6 +177,8 @@ Reply: TypeAlias = (
     Welcome
     | Entered
     | HistoryPage
+    | SearchPage
+    | Wanted
     | Done
     | People
     | RoomList

@@ -28,8 +28,11 @@ class Session:
         "_ids",
         "_left",
         "alias",
+        "epoch",
         "joined",
         "lapsed_ms",
+        "lapsed_seq",
+        "private",
         "rooms",
         "sid",
         "token_hash",
@@ -48,6 +51,12 @@ class Session:
         self._back_seq = 0
         self.lapsed_ms: int | None = None
         """When the grace was over; None while the alias is held."""
+        self.lapsed_seq = 0
+        """The `seq` of that, because times can be the same; 0 while the alias is held."""
+        self.private = False
+        """Direct messages were sent or got: there is a private stream, named by the sid."""
+        self.epoch = 0
+        """The last `State.epoch` in which it was told of that this session changes."""
         # Made with the first id: plain sessions have none.
         self._ids: IdWindow | None = None
 
@@ -74,8 +83,25 @@ class Session:
         self._left = dict(zip(self.rooms, self.joined, strict=True)) or None
         self.rooms = self.joined = ()
 
+    def places(self) -> dict[str, object]:
+        """What brings it back to its rooms, in values of JSON; `put_back` takes it."""
+        places: dict[str, object] = {"rooms": dict(zip(self.rooms, self.joined, strict=True))}
+        if self._left:
+            places |= {"left": self._left, "back_seq": self._back_seq}
+        return places
+
+    def put_back(
+        self, rooms: dict[str, int], left: dict[str, int] | None = None, back_seq: int = 0
+    ) -> None:
+        self.rooms, self.joined = tuple(rooms), tuple(rooms.values())
+        self._left, self._back_seq = left, back_seq
+
     @property
     def ids(self) -> IdWindow:
         if self._ids is None:
             self._ids = IdWindow()
         return self._ids
+
+    @property
+    def has_ids(self) -> bool:
+        return self._ids is not None

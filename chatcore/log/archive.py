@@ -30,8 +30,6 @@ class Past(NamedTuple):
     """Forwards from this time on, milliseconds since the epoch."""
     talk_only: bool = False
     """Only what was said: no comings and goings."""
-    alias: str | None = None
-    """Only what was said under this alias, as `names.fold` spells it."""
 
 
 @final
@@ -85,7 +83,7 @@ class Search(NamedTuple):
     before: int
     """Only lines with a smaller `seq`."""
     alias: str | None = None
-    """As in `Past`."""
+    """Only what was said under this alias, as `names.fold` spells it."""
     since_ms: int | None = None
     """From this time on; `until_ms`: before that time."""
     until_ms: int | None = None

@@ -25,6 +25,14 @@ class IdWindow:
     def seq_of(self, line_id: str) -> int | None:
         return self._seqs.get(line_id)
 
+    def seqs(self) -> dict[str, int]:
+        """Each id that is known and its `seq`, the oldest first. To be read only."""
+        return self._seqs
+
+    def put_back(self, seqs: dict[str, int]) -> None:
+        """Fill a fresh window with what `seqs` gave."""
+        self._seqs.update(seqs)
+
     def knows_any(self, ids: Sequence[str]) -> bool:
         return not self._seqs.keys().isdisjoint(ids)
 

@@ -11,6 +11,8 @@ from chatcore.log.record import Said, last_seq, streams_of
 from chatcore.log.stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chatcore.log.record import Record
 
 TOTAL_WINDOW_BYTES = 64 * 1024 * 1024
@@ -18,14 +20,32 @@ TOTAL_WINDOW_BYTES = 64 * 1024 * 1024
 
 
 class Log:
-    """Records of this server's life; `name` is random and made with the log, so that a client knows another one."""
+    """`name` is random and made with the log, so that a client knows another one."""
 
-    __slots__ = ("_batch", "_size", "_under_way", "durable_seq", "head_seq", "name", "streams")
+    __slots__ = (
+        "_base_seq",
+        "_batch",
+        "_size",
+        "_under_way",
+        "archived",
+        "durable_seq",
+        "head_seq",
+        "name",
+        "streams",
+        "unsaved_chars",
+    )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, head_seq: int = 0, *, archived: bool = False) -> None:
         self.name = name
-        self.head_seq = 0
-        self.durable_seq = 0
+        self.head_seq = head_seq
+        """The last number given; all up to the one that the log began with are durable, and in no window."""
+        self.durable_seq = head_seq
+        self._base_seq = head_seq
+        """A stream that memory does not have has no line after this."""
+        self.archived = archived
+        """What the windows let go of can be read elsewhere (`chatcore.log.archive`)."""
+        self.unsaved_chars = 0
+        """Characters of what was said and is not durable yet."""
         self.streams: dict[str, Stream] = {}
         self._batch: list[Record] = []
         self._under_way: list[Record] = []
@@ -36,33 +56,53 @@ class Log:
         self._batch.append(record)
         if type(record) is Said:
             # Nearly every record: one stream, no questions.
-            self.head_seq = record.seq + record.lines - 1
             stream = self.streams.get(record.room) or self.stream(record.room)
+            self.head_seq = record.seq + record.lines - 1
+            self.unsaved_chars += len(record.text)
             self._size += stream.append(record)
         else:
-            self.head_seq = record.seq
             for name in streams_of(record):
                 self._size += self.stream(name).append(record)
+            self.head_seq = record.seq
         if self._size > TOTAL_WINDOW_BYTES:
-            self._trim_largest()
+            self._trim()
+
+    def recall(self, records: Iterable[Record]) -> None:
+        """At a start: take into memory the end of what the archive has, all that follows `head_seq`."""
+        for record in records:
+            self.append(record)
+        self._batch = []
+        self.unsaved_chars = 0
+        self.durable_seq = self.head_seq
 
     def stream(self, name: str) -> Stream:
+        """The stream of that name, which from now on memory has."""
         stream = self.streams.get(name)
         if stream is None:
-            stream = self.streams[name] = Stream(name)
+            stream = self.streams[name] = self.peek(name)
         return stream
+
+    def peek(self, name: str) -> Stream:
+        """The stream of that name, as far as memory has it: one that it does not have may have a past in the archive."""
+        stream = self.streams.get(name)
+        return stream or Stream(name, self._base_seq, archived=self.archived)
 
     def drop_stream(self, name: str) -> None:
         """Nobody can read this stream any more."""
         stream = self.streams.pop(name, None)
         if stream is not None:
             self._size -= stream.size
+            if self.archived:
+                self._base_seq = self.head_seq
 
-    def _trim_largest(self) -> None:
-        largest = max(self.streams.values(), key=lambda stream: stream.size)
-        before = largest.size
-        largest.trim(before // 2, len(largest.records))
-        self._size -= before - largest.size
+    def _trim(self) -> None:
+        """Halve every window of more than half the average: it frees a quarter at least, so that it is rare."""
+        share = TOTAL_WINDOW_BYTES // (2 * len(self.streams))
+        for stream in self.streams.values():
+            before = stream.size
+            if before > share:
+                stream.trim(max(share, before // 2), len(stream.records))
+                self._size -= before - stream.size
 
     @property
     def under_way(self) -> bool:
@@ -83,7 +123,11 @@ class Log:
         self.durable_seq = seq
         if last_seq(fresh[-1]) <= seq:
             self._under_way = []
+            self.unsaved_chars = 0
             return fresh
         keep = next(index for index, record in enumerate(fresh) if last_seq(record) > seq)
         self._under_way = fresh[keep:]
+        self.unsaved_chars = sum(
+            len(record.text) for record in self._under_way if type(record) is Said
+        )
         return fresh[:keep]

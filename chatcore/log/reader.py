@@ -4,6 +4,9 @@ A reader follows streams (its rooms, and its private one) and is sent replies. `
 each record exactly once, in order, and a reply after the records that were there when it was decided. It is the
 definition of delivery; the fast path in `chatcore.connection.delivery` must give the same bytes.
 
+What memory has let go of is read from the archive, if there is one: `pull` then gives nothing and leaves in `wants`
+what is to be asked; with the answer, `take` moves the reader on. Without an archive a notice stands in the gap.
+
 Memory is O(1): what is sent is a page shared with others, and at most one of them (64 KiB) is held until the
 socket has taken it. Only a connection's own replies queue up, and its commands wait when they do.
 """
@@ -12,13 +15,15 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import merge
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from chatcore.log.archive import Part, Rest
 from chatcore.log.stream import PAGE_BYTES, fill_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chatcore.log.archive import Stretch
     from chatcore.log.record import Record
     from chatcore.log.stream import Stream
 
@@ -48,14 +53,18 @@ class Subscription:
         """Lines up to `after` that were gone when the reader came to them; it is still to be told so."""
 
 
-class Due(NamedTuple):
+class Due:
     """A reply under way to one reader."""
 
-    position: int
-    """It comes after the records up to here."""
-    needs: int
-    """It tells of state up to here, and waits until that is durable."""
-    data: bytes
+    __slots__ = ("data", "needs", "position")
+
+    def __init__(self, position: int, needs: int, data: bytes | None) -> None:
+        self.position = position
+        """It comes after the records up to here."""
+        self.needs = needs
+        """It tells of state up to here, and waits until that is durable."""
+        self.data = data
+        """None: promised, and still to be read from the archive."""
 
 
 class Reader:
@@ -69,11 +78,14 @@ class Reader:
         "form",
         "position",
         "subscriptions",
+        "wants",
     )
 
     def __init__(self, form: Form, position: int) -> None:
         self.form = form
         self.position = position
+        self.wants: Rest | None = None
+        """What is to be asked of the archive before there is more to pull."""
         self.subscriptions: list[Subscription] = []
         # Made when first needed: ten thousand idle readers have neither.
         self._replies: deque[Due] | None = None
@@ -87,6 +99,11 @@ class Reader:
         """Bytes of replies that wait."""
         return self._queued_bytes
 
+    @property
+    def owed(self) -> bool:
+        """There are replies to come, be it that their bytes are still to be read from the archive."""
+        return bool(self._replies or self._urgent)
+
     def follow(self, stream: Stream, after: int) -> None:
         """Read the stream's lines after `after`."""
         self.subscriptions.append(Subscription(stream, after))
@@ -99,9 +116,18 @@ class Reader:
 
     def reply(self, data: bytes, position: int, needs: int) -> None:
         """Queue a reply that tells of state; see `Due`."""
+        self.fulfil(self.promise(position, needs), data)
+
+    def promise(self, position: int, needs: int) -> Due:
+        """Keep the place of a reply whose bytes are still to come; everything behind it waits for them."""
         if self._replies is None:
             self._replies = deque()
-        self._replies.append(Due(position, needs, data))
+        due = Due(position, needs, None)
+        self._replies.append(due)
+        return due
+
+    def fulfil(self, due: Due, data: bytes) -> None:
+        due.data = data
         self._queued_bytes += len(data)
 
     def reply_now(self, data: bytes) -> None:
@@ -138,6 +164,9 @@ class Reader:
         replies = self._replies
         until = min(durable_seq, replies[0].position) if replies else durable_seq
         while True:
+            self.wants = self._beyond_memory(until)
+            if self.wants is not None:
+                return b""
             data, limit = self._gap(until, durable_seq)
             if data:
                 return data
@@ -145,16 +174,45 @@ class Reader:
                 break
             if data := self._page(limit):
                 return data
-        if replies and replies[0].position <= self.position and replies[0].needs <= durable_seq:
+        return self._next_reply(durable_seq) if replies else b""
+
+    def _next_reply(self, durable_seq: int) -> bytes:
+        """The reply whose turn it is, if it may go; a promise that is not fulfilled yet holds up what comes after it."""
+        data = b""
+        while self._replies and not data:
+            due = self._replies[0]
+            if due.position > self.position or due.needs > durable_seq or due.data is None:
+                break
             if data := self._next_urgent(self._replies_sent):
                 return data
-            due = replies.popleft()
+            self._replies.popleft()
             self._replies_sent += 1
-            self._queued_bytes -= len(due.data)
-            if not replies:
-                self._replies = None
-            return due.data
-        return b""
+            data = due.data
+        self._queued_bytes -= len(data)
+        if not self._replies:
+            self._replies = None
+        return data
+
+    def _beyond_memory(self, until: int) -> Rest | None:
+        """The question for what the archive has and memory has not, up to `until`."""
+        farthest = 0
+        for subscription in self.subscriptions:
+            stream = subscription.stream
+            begin = max(self.position, subscription.after)
+            if begin < stream.floor_seq and stream.archived:
+                last = min(stream.floor_seq, _limit(subscription, until))
+                if begin < last:
+                    farthest = max(farthest, last)
+        if not farthest:
+            return None
+        parts = tuple(Part(each.stream.name, each.after, each.until) for each in self.subscriptions)
+        return Rest(parts, self.position, farthest, self.form)
+
+    def take(self, stretch: Stretch) -> None:
+        """The archive's answer is on its way to the reader: go on behind it."""
+        self.wants = None
+        self.position = stretch.position
+        self._drop_finished()
 
     def _gap(self, until: int, durable_seq: int) -> tuple[bytes, int]:
         """The notice for lines that were dropped before this reader came to them, or how far to read before it.
@@ -163,6 +221,8 @@ class Reader:
         """
         for subscription in self.subscriptions:
             stream, most = subscription.stream, _limit(subscription, durable_seq)
+            if stream.archived:
+                continue
             begin = max(self.position, subscription.after)
             if missed := stream.missed_after(begin, most):
                 subscription.missed += missed
@@ -196,9 +256,12 @@ class Reader:
         else:
             records = merge(*(self._records(each, until) for each in news), key=_seq)
             data, self.position = fill_page(records, render, until)
+        self._drop_finished()
+        return data
+
+    def _drop_finished(self) -> None:
         if any(each.until is not None for each in self.subscriptions):
             self.subscriptions = [each for each in self.subscriptions if not self._over(each)]
-        return data
 
     def _records(self, subscription: Subscription, until: int) -> Iterator[Record]:
         begin = max(self.position, subscription.after)

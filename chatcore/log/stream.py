@@ -58,18 +58,21 @@ class Stream:
         "_lasts",
         "_pages",
         "_uncounted",
+        "archived",
         "floor_seq",
         "name",
         "records",
         "size",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, floor_seq: int = 0, *, archived: bool = False) -> None:
         self.name = name
         self.records: list[Record] = []
         self.size = 0
-        self.floor_seq = 0
-        """The last `seq` that is no longer kept; 0 if all are."""
+        self.floor_seq = floor_seq
+        """The last `seq` that is no longer kept, or never was; 0 if all are."""
+        self.archived = archived
+        """What stood at or below the floor can be read from the archive."""
         self._lasts = array("Q")
         self._ends = array("Q")
         self._count = 0

@@ -6,7 +6,8 @@ the ratio to the C ceiling *of the same round*, so that a busy machine disturbs 
 
     cli       options, the order of runs       servers   what is compared and how it is started
     build     the C parts                      machine   cores, processes, readiness
-    workloads W1 to W6, one measurement each   search    the highest rate that is delivered in time
-    figures   medians, ratios, needs (pure)    report    tables (pure)       progress   the line on stderr
+    workloads W1 to W7, one measurement each   search    the highest rate that is delivered in time
+    figures   medians, ratios, needs (pure)    report    tables (pure)
+    disk      what one fdatasync costs         progress  the line on stderr
     loadgen.c, pyload.py  the load             limit.c, threaded.py  two of the servers
 """

@@ -14,14 +14,15 @@ import pathlib
 import platform
 import signal
 import sys
+import tempfile
 from typing import TYPE_CHECKING, NoReturn
 
-from . import build, machine, report, servers, workloads
+from . import build, disk, machine, report, servers, workloads
 from .figures import Measurement, exit_code, summarise
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .servers import Server
 
@@ -104,12 +105,15 @@ def run(options: argparse.Namespace) -> int:
         )
     if machine.raise_descriptor_limit() < servers.REDIS_CLIENTS:
         progress.say("the limit on open files is low: W6 cannot have 10,000 clients")
+    scratch = pathlib.Path(tempfile.gettempdir())
+    if any(server.name == servers.DISK for server in chosen) and disk.is_memory(scratch):
+        progress.say(f"{scratch} is memory: for history on, set TMPDIR to a folder on a disk")
     bench = workloads.Bench(programs, cores, options.duration, options.quick)
     measurements = measure_all(bench, chosen, options)
-    has_ours = any(server.name == servers.OURS for server in chosen)
-    starts = bench.start_times_ms() if has_ours else []
+    ours = [server for server in chosen if server.name in servers.OUR_SERVERS]
+    starts = {server.name: bench.start_times_ms(server) for server in ours}
     show(measurements, starts, chosen, bench, options)
-    return 1 if has_ours and not starts else exit_code(measurements, servers.OURS)
+    return exit_code(measurements) if all(starts.values()) else 1
 
 
 def schedule(
@@ -142,7 +146,7 @@ def measure_all(
 
 def show(
     measurements: Sequence[Measurement],
-    starts: Sequence[float],
+    starts: Mapping[str, Sequence[float]],
     chosen: Sequence[Server],
     bench: workloads.Bench,
     options: argparse.Namespace,
@@ -151,9 +155,11 @@ def show(
     titles = {server.name: server.title for server in chosen}
     clients = {name: shape.clients for name, shape in bench.sizes.steady.items()}
     clients["W5"] = bench.sizes.flood.clients
+    clients["W7"] = workloads.ACKNOWLEDGED.clients
     made = report.tables(rows, titles, clients)
     blocks = [table.markdown() if options.markdown else table.text() for table in made]
-    blocks += [report.start_line(starts)] if starts else []
+    started = [report.start_line(name, titles[name], ms) for name, ms in starts.items() if ms]
+    blocks += ["\n".join(started)] if started else []
     blocks += report.notes(rows, titles)
     print("\n\n".join(blocks))
     if options.json:
@@ -167,7 +173,7 @@ def show(
             "runs": options.runs,
             "duration_s": options.duration,
             "load": "C" if bench.programs else "Python",
-            "start_ms": list(starts),
+            "start_ms": starts,
             "measurements": [dataclasses.asdict(one) for one in measurements],
         }
         options.json.write_text(json.dumps(record, indent=1) + "\n")

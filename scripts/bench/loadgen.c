@@ -9,6 +9,8 @@
  * *witness*, the client next after the sender, has the message: the same rule for servers without echo.
  * Open loop (--rate R): each sender sends R msg/s on one even schedule, and the stamp is the *scheduled*
  * time, so that a server (or this program) that falls behind is charged for it (no coordinated omission).
+ * Latencies are a sample of all deliveries; with --own-echo they are those of each sender's own messages,
+ * every one: how long until the server said "taken".
  *
  * Prints one JSON line. Exit: 0 all delivered in order, 1 not, 2 usage or system error, 3 setup failed.
  */
@@ -66,10 +68,10 @@ typedef struct {
 } conn;
 
 static struct {
-    enum proto proto; int port, clients, senders, size, window, in_hand, sample, idle_mode;
+    enum proto proto; int port, clients, senders, size, window, in_hand, sample, idle_mode, own_echo;
     double rate, duration_s, drain_s, idle_s, setup_s, lazy_us;
     int pids[MAX_PIDS], npids;
-} opt = {LINE, 7000, 10, 10, 64, 8, 1000, 16, 0, 0, 3, 10, 1, 60, 1000, {0}, 0};
+} opt = {LINE, 7000, 10, 10, 64, 8, 1000, 16, 0, 0, 0, 3, 10, 1, 60, 1000, {0}, 0};
 
 static conn *C;
 static int ep, ep_bulk = -1, counting;
@@ -203,7 +205,7 @@ static void count_only(conn *c, char *p, size_t n, u64 t) {
     u64 k = count_marks(p, n);
     c->marks += k; delivered += k;
     if (k) last_delivery = t;
-    if (c->bulk) return;                   /* read late on purpose: its latency says nothing */
+    if (c->bulk || opt.own_echo) return;   /* bulk: read late on purpose, its latency says nothing */
     while (skip < (long)n) {
         char *q = memchr(p + skip, MARK, n - skip);
         if (!q || p + n - q < HEADER) { skip = (long)n; break; }
@@ -230,7 +232,8 @@ static void parse_all(conn *c, char *p, size_t n, u64 t) {
             }
             if (c->witness_of == (int)sender) { C[client_of(sender)].credit++; mark_dirty(sender); }
         }
-        if (--skip < 0) { skip = random32() % (2L * opt.sample); sample_latency(p, t); }
+        if (opt.own_echo) { if (sender < (u32)opt.senders && &C[client_of((int)sender)] == c) sample_latency(p, t); }
+        else if (--skip < 0) { skip = random32() % (2L * opt.sample); sample_latency(p, t); }
         p += HEADER;
     }
 }
@@ -399,6 +402,7 @@ static void assign_roles(void) {
     int n = opt.clients, rows = 0;
     for (int i = 0; i < n; i++) C[i].marks = 0;
     C[0].full = C[n / 2].full = C[n - 1].full = 1;
+    for (int s = 0; opt.own_echo && s < opt.senders; s++) C[client_of(s)].full = 1;
     for (int s = 0; opt.rate == 0 && s < opt.senders; s++) {
         conn *sender = &C[client_of(s)], *witness = &C[(client_of(s) + 1) % n];
         witness->witness_of = s; witness->full = witness->hot = sender->hot = 1;
@@ -471,17 +475,17 @@ static int report_load(u64 start, double cpu_s, double own_s, u64 late, int echo
     long long lost = (long long)(sent_total * receivers) - (long long)delivered;
     printf("{\"mode\":\"load\",\"clients\":%d,\"senders\":%d,\"echo\":%d,\"sent\":%llu,\"delivered\":%llu,\"lost\":%lld,"
         "\"bad_clients\":%llu,\"order_errors\":%llu,\"closed\":%llu,\"wall_s\":%.3f,\"cpu_s\":%.4f,\"deliveries_per_cpu_s\":%.0f,"
-        "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"load_busy\":%.3f,\"load_late_us\":%.0f}\n",
+        "\"timed\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"load_busy\":%.3f,\"load_late_us\":%.0f}\n",
         opt.clients, opt.senders, echo, (unsigned long long)sent_total, (unsigned long long)delivered, lost, (unsigned long long)bad,
         (unsigned long long)order_errors, (unsigned long long)n_closed, wall, cpu_s, cpu_s > 0 ? delivered / cpu_s : 0,
-        hist_us(.5), hist_us(.99), hist_us(.999), own_s / all, late / 1e3);
+        (unsigned long long)hist_n, hist_us(.5), hist_us(.99), hist_us(.999), own_s / all, late / 1e3);
     return lost || bad || order_errors || n_closed;
 }
 
 static void parse_options(int ac, char **av) {
     static const struct option names[] = {{"proto", 1, 0, 'P'}, {"port", 1, 0, 'p'}, {"pid", 1, 0, 'i'}, {"clients", 1, 0, 'n'},
         {"senders", 1, 0, 'm'}, {"size", 1, 0, 's'}, {"window", 1, 0, 'w'}, {"rate", 1, 0, 'r'}, {"duration", 1, 0, 'd'},
-        {"drain", 1, 0, 'D'}, {"idle", 1, 0, 'I'}, {"setup", 1, 0, 'S'}, {"in-hand", 1, 0, 'h'}, {0, 0, 0, 0}};
+        {"drain", 1, 0, 'D'}, {"idle", 1, 0, 'I'}, {"setup", 1, 0, 'S'}, {"in-hand", 1, 0, 'h'}, {"own-echo", 0, 0, 'e'}, {0, 0, 0, 0}};
     for (int o; (o = getopt_long(ac, av, "", names, NULL)) != -1;) switch (o) {
         case 'P': for (opt.proto = 0; opt.proto < PROTOS && strcmp(PROTO_NAMES[opt.proto], optarg);) opt.proto++; break;
         case 'p': opt.port = atoi(optarg); break;
@@ -495,6 +499,7 @@ static void parse_options(int ac, char **av) {
         case 'D': opt.drain_s = atof(optarg); break;
         case 'I': opt.idle_mode = 1; opt.idle_s = atof(optarg); break;   /* join, sit still, report memory */
         case 'h': opt.in_hand = atoi(optarg); break;
+        case 'e': opt.own_echo = 1; break;
         case 'S': opt.setup_s = atof(optarg); break;
         default: exit(2);
     }

@@ -2,7 +2,8 @@
 
 Same options, same messages (`|SSSSQQQQQQQQTTTTTTTTTTTTTTTTxxx…`: sender, sequence, stamp, in hex), same
 line of JSON. All clients count; witnesses (the client after each sender) and three checkers read every
-message, check its order and give the latencies. It saturates long before a good server does.
+message, check its order and give the latencies (with --own-echo the senders instead, each of its own
+messages). It saturates long before a good server does.
 """
 
 from __future__ import annotations
@@ -218,7 +219,8 @@ class Load:
             if sender >= self.options.senders or client.expected.get(sender, 0) != seq:
                 self.order_errors += 1
             client.expected[sender] = seq + 1
-            self.latencies.append(max(0, now - int(stamp_hex, 16)))
+            if not self.options.own_echo or self._sender(sender) is client:
+                self.latencies.append(max(0, now - int(stamp_hex, 16)))
             if client.witness_of == sender:
                 self._sender(sender).credit += 1
         self._count(client, len(found))
@@ -231,6 +233,8 @@ class Load:
             client.marks, client.rest = 0, b""
         for place in (0, len(clients) // 2, len(clients) - 1):
             clients[place].full = True
+        for sender in range(options.senders if options.own_echo else 0):
+            self._sender(sender).full = True
         for sender in range(options.senders if not options.rate else 0):
             client = self._sender(sender)
             witness = clients[(client.index + 1) % len(clients)]
@@ -280,6 +284,7 @@ class Load:
         wall_s = (self.last_delivery - start_ns) / 1e9
         return {
             "mode": "load",
+            "echo": int(echo),
             "sent": self.sent,
             "delivered": self.delivered,
             "lost": self.sent * receivers - self.delivered,
@@ -289,6 +294,7 @@ class Load:
             "wall_s": wall_s,
             "cpu_s": cpu_s,
             "deliveries_per_cpu_s": self.delivered / cpu_s if cpu_s else 0,
+            "timed": len(self.latencies),
             "p50_us": ordered[len(ordered) // 2] / 1e3,
             "p99_us": ordered[len(ordered) * 99 // 100] / 1e3,
             "load_busy": busy_s / ((time.monotonic_ns() - start_ns) / 1e9),
@@ -326,6 +332,7 @@ def _options() -> argparse.Namespace:
     for name in ("--rate", "--duration", "--drain", "--setup"):
         parser.add_argument(name, type=float, default=0)
     parser.add_argument("--idle", type=float)
+    parser.add_argument("--own-echo", action="store_true")
     parser.add_argument("--pid", type=int, action="append", default=[])
     return parser.parse_args()
 

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .figures import START_NEED, Need, Summary, median, verdicts
-from .servers import OURS
+from .figures import START_NEEDS, Need, Summary, median, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ TITLES: Mapping[str, str] = {
     "W4": "W4: {0} clients, one sends 100 lines a second",
     "W5": "W5: {0} clients, all send: the highest rate with p99 < 250 ms",
     "W6": "W6: clients that have joined and sit still",
+    "W7": "W7: {0} clients, one sends 20 lines a second: until it has its own line back",
 }
 UNKNOWN = "–"
 MEGA = 1e6
@@ -66,6 +66,11 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("joined/s, 1,000", "joined_per_s_1000", _number(0)),
         Column("joined/s, 10,000", "joined_per_s_10000", _number(0)),
     ),
+    "W7": (
+        *_LATENCY,
+        Column("fdatasync ms", "sync_ms", _number(2)),
+        Column("p50 over it, ms", "over_sync_ms", _number(2)),
+    ),
 }
 
 
@@ -109,7 +114,7 @@ def tables(
                 titles[row.server],
                 *(_cell(column, row) for column in columns),
                 *([_losses(row)] if has_losses else []),
-                need_words(row) if row.server == OURS else "",
+                need_words(row),
             ]
             for row in rows
             if row.workload == workload
@@ -148,12 +153,13 @@ def _mark(met: bool | None) -> str:
     return {True: "✓", False: "✗", None: "?"}[met]
 
 
-def start_line(times_ms: Sequence[float]) -> str:
+def start_line(server: str, title: str, times_ms: Sequence[float]) -> str:
+    """How long a server of ours takes to start; with its need where it has one."""
     middle = median(times_ms)
-    return (
-        f"From exec to listening: {middle:.0f} ms (median of {len(times_ms)}), "
-        f"need {START_NEED.sign} {START_NEED.bound:g} ms {_mark(START_NEED.met(middle))}"
-    )
+    line = f"From exec to listening, {title}: {middle:.0f} ms (median of {len(times_ms)})"
+    if need := START_NEEDS.get(server):
+        line += f", need {need.sign} {need.bound:g} ms {_mark(need.met(middle))}"
+    return line
 
 
 def notes(rows: Sequence[Summary], titles: Mapping[str, str]) -> list[str]:

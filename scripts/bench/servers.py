@@ -1,7 +1,8 @@
 """The servers that are compared, and how each is started for a fair run.
 
 Fair means: memory only, no flood control, no limit on clients of one address, no name look-ups, buffers
-large enough that a closed loop never trips them. A server is used for one measurement and then ended.
+large enough that a closed loop never trips them. One of ours is not fair to itself: `disk` keeps every
+line before it passes it on, to show what that costs. A server is used for one measurement and then ended.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-OURS, LIMIT = "ours", "limit"
+OURS, DISK, LIMIT = "ours", "disk", "limit"
+OUR_SERVERS = (OURS, DISK)
 SBIN = "/usr/sbin:/usr/local/sbin"  # where daemons lie, often not on a user's PATH
 IN_HAND = 1_000  # connects at once; within the backlog of 4,096 that servers here ask for
 NGIRCD_IN_HAND = 8  # it listens with a backlog of 10: more are refused and retried for seconds
@@ -94,10 +96,11 @@ def all_servers(programs: Programs | None) -> tuple[list[Server], dict[str, str]
     found: list[Server] = []
     missing: dict[str, str] = {}
     script = ROOT / "server_1.py"
-    if script.exists():
-        found.append(Server(OURS, "chatcore", _start_ours))
-    else:
-        missing[OURS] = f"{script.name} is not there"
+    for name, title in ((OURS, "chatcore, in memory"), (DISK, "chatcore, history on")):
+        if script.exists():
+            found.append(Server(name, title, _bound(_start_ours, name)))
+        else:
+            missing[name] = f"{script.name} is not there"
     if programs:
         limit = str(programs.limit)
         found.append(
@@ -125,14 +128,16 @@ def all_servers(programs: Programs | None) -> tuple[list[Server], dict[str, str]
 
 
 DAEMONS = {"redis": "redis-server", "inspircd": "inspircd", "ngircd": "ngircd"}
-NAMES = (OURS, LIMIT, "threads", *DAEMONS)
+NAMES = (*OUR_SERVERS, LIMIT, "threads", *DAEMONS)
 
 
-def our_command(folder: pathlib.Path) -> list[str]:
+def our_command(name: str, folder: pathlib.Path) -> list[str]:
+    """Both of ours differ in this only: `disk` keeps its history in `folder`, `ours` keeps none."""
     config = folder / "bench.toml"
     config.write_text(OUR_CONFIG)
     script = str(ROOT / "server_1.py")
-    return [sys.executable, script, "--ephemeral", "--port", "0", "--config", str(config)]
+    kept = ["--data", str(folder / "data")] if name == DISK else ["--ephemeral"]
+    return [sys.executable, script, *kept, "--port", "0", "--config", str(config)]
 
 
 def _which(daemon: str) -> str | None:
@@ -140,9 +145,9 @@ def _which(daemon: str) -> str | None:
 
 
 def _bound(
-    start: Callable[[str, pathlib.Path, int | None], Running], daemon: str
+    start: Callable[[str, pathlib.Path, int | None], Running], what: str
 ) -> Callable[[pathlib.Path, int | None], Running]:
-    return lambda folder, core: start(daemon, folder, core)
+    return lambda folder, core: start(what, folder, core)
 
 
 def _announced(argv: list[str], folder: pathlib.Path, core: int | None) -> Running:
@@ -168,8 +173,8 @@ def _on_port(
     return Running(process, port, proto)
 
 
-def _start_ours(folder: pathlib.Path, core: int | None) -> Running:
-    return _announced(our_command(folder), folder, core)
+def _start_ours(name: str, folder: pathlib.Path, core: int | None) -> Running:
+    return _announced(our_command(name, folder), folder, core)
 
 
 def _start_ngircd(daemon: str, folder: pathlib.Path, core: int | None) -> Running:

@@ -1,9 +1,12 @@
-"""W1 to W6: what each asks of a server, and one measurement of it.
+"""W1 to W7: what each asks of a server, and one measurement of it.
 
 W1-W3  closed loop, 10 senders, 8 lines of 64 bytes in flight each; 10, 100, 1,000 clients
 W4     1,000 clients, one sends 100 lines a second: the price and the delay at light load
 W5     200 clients, all send on an even schedule: the highest rate at which all arrives in time
 W6     clients that have joined and sit still: memory of each, and how fast they came in
+W7     10 clients, one sends 20 lines a second: how long until it has its own line back, which with
+       history on says that the line is on the disk; and what one fdatasync there costs, measured
+       beside it
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .figures import Measurement
+from .disk import flush_times_ms
+from .figures import Measurement, median
 from .machine import Cores, Failed, Process
 from .search import Outcome, Peak, Plan, highest
-from .servers import OURS, Running, Server, our_command
+from .servers import DISK, OUR_SERVERS, Running, Server, our_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from .build import Programs
 
 HERE = pathlib.Path(__file__).resolve().parent
-NAMES = ("W1", "W2", "W3", "W4", "W5", "W6")
+NAMES = ("W1", "W2", "W3", "W4", "W5", "W6", "W7")
 
 LINE_BYTES = 64
 WINDOW = 8
@@ -56,6 +60,14 @@ class Shape:
     clients: int
     senders: int
     rate: float = 0  # lines a second of all senders; 0: closed loop
+
+
+# The same with either load: few enough that the fan-out is nothing beside the commit, and lines far
+# enough apart that each is a commit of its own.
+ACKNOWLEDGED = Shape(clients=10, senders=1, rate=20)
+# Before the load and again after it, for the disk that was quick a second ago may be busy now: 200 in
+# all, 0.1 s on a fast disk, 2 s on a slow one.
+FLUSHES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,8 @@ class Bench:
                 return self._flood(server)
             case "W6":
                 return self._idle(server)
+            case "W7":
+                return self._acknowledgement(server)
             case _:
                 return self._steady(server, self.sizes.steady[workload])
 
@@ -146,7 +160,7 @@ class Bench:
             try:
                 seen = self._run(server, Shape(clients, 1), ["--idle", str(W6_IDLE_S)], SETUP_S)
             except Failed:
-                if clients == self.sizes.idle[0] or server.name == OURS:
+                if clients == self.sizes.idle[0] or server.name in OUR_SERVERS:
                     raise
                 self.too_many.add((server.name, clients))  # its column stays empty
                 break
@@ -154,12 +168,29 @@ class Bench:
             figures[f"joined_per_s_{clients}"] = seen["joined_per_s"]
         return figures
 
+    def _acknowledgement(self, server: Server) -> dict[str, float]:
+        keeps = server.name == DISK
+        flushes = self._flushes() if keeps else []
+        figures = self._load(server, ACKNOWLEDGED, self.duration_s, DRAIN_S, "--own-echo")
+        if not figures["echo"]:
+            raise Failed("sends no echo: nothing tells a sender that its line was taken")
+        if keeps:
+            figures["sync_ms"] = median([*flushes, *self._flushes()])
+            figures["over_sync_ms"] = figures["p50_us"] / 1e3 - figures["sync_ms"]
+        return figures
+
+    @staticmethod
+    def _flushes() -> list[float]:
+        """On the disk that holds the server's own folder, before it has started or after it has ended."""
+        with _scratch_folder() as folder:
+            return flush_times_ms(folder, FLUSHES)
+
     def _load(
-        self, server: Server, shape: Shape, duration_s: float, drain_s: float
+        self, server: Server, shape: Shape, duration_s: float, drain_s: float, *more: str
     ) -> dict[str, float]:
         argv = ["--senders", str(shape.senders), "--size", str(LINE_BYTES), "--window", str(WINDOW)]
         argv += ["--rate", str(shape.rate / shape.senders), "--duration", str(duration_s)]
-        argv += ["--drain", str(drain_s)]
+        argv += ["--drain", str(drain_s), *more]
         return self._run(server, shape, argv, SETUP_S + duration_s + drain_s)
 
     def _run(
@@ -180,28 +211,31 @@ class Bench:
 
     @contextlib.contextmanager
     def _started(self, server: Server) -> Iterator[tuple[Running, pathlib.Path]]:
-        with tempfile.TemporaryDirectory(
-            prefix="chatcore-bench-", ignore_cleanup_errors=True
-        ) as name:
-            folder = pathlib.Path(name)
+        with _scratch_folder() as folder:
             folder.chmod(0o755)  # ngIRCd reads its file as another user
             running = server.start(folder, self.cores.server)
             with running.process:
                 yield running, folder
 
-    def start_times_ms(self) -> list[float]:
-        """Of our server: from exec to the line that says where it listens; none when it does not start."""
+    def start_times_ms(self, server: Server) -> list[float]:
+        """Of a server of ours: from exec to the line that says where it listens; none when it does not start."""
         try:
-            return [self._start_time_ms() for _ in range(START_RUNS)]
+            return [self._start_time_ms(server) for _ in range(START_RUNS)]
         except Failed:
             return []
 
-    def _start_time_ms(self) -> float:
-        with tempfile.TemporaryDirectory(prefix="chatcore-bench-") as name:
-            folder = pathlib.Path(name)
-            with Process(our_command(folder), self.cores.server, folder / "server.log") as process:
+    def _start_time_ms(self, server: Server) -> float:
+        with _scratch_folder() as folder:
+            command = our_command(server.name, folder)
+            with Process(command, self.cores.server, folder / "server.log") as process:
                 process.listening_port()
                 return (time.monotonic() - process.started) * 1e3
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[pathlib.Path]:
+    with tempfile.TemporaryDirectory(prefix="chatcore-bench-", ignore_cleanup_errors=True) as name:
+        yield pathlib.Path(name)
 
 
 def _python_load() -> list[str]:

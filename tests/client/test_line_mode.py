@@ -189,6 +189,40 @@ def test_json_is_for_programs(loopback_server):
     assert b"Connected to the server!" in done.stderr
 
 
+def test_with_json_every_record_is_an_object_and_everything_else_is_on_stderr(loopback_server):
+    """The older lines that come on joining too; notices, answers and refusals are no records."""
+    loopback_server.room.say("Bob", "before\nyou came")
+    loopback_server.room.refuse_texts.add("bad")
+    done = run(loopback_server.port, "hi\n/help\n/nope\nbad\n/who\n", "--json")
+    objects = sorted(map(json.loads, done.stdout.splitlines()), key=lambda each: each["seq"])
+    assert [(each["t"], each.get("text")) for each in objects] == [
+        ("say", "before\nyou came"),
+        ("join", None),
+        ("say", "hi"),
+    ]
+    assert objects[0] == loopback_server.room.records[0], "as the native dialect sends it"
+    told = done.stderr.decode()
+    for words in ("/quit [text]", "no command /nope", "Not sent: “bad”"):
+        assert words in told
+
+
+def test_with_json_who_only_listens_prints_a_line_a_message_at_once(loopback_server):
+    client = subprocess.Popen(
+        command(loopback_server.port, "--listen", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with client:
+        assert client.stdout is not None
+        assert json.loads(client.stdout.readline())["t"] == "join"
+        for text in ("one", "two\nlines"):
+            loopback_server.act(lambda room, text=text: room.say("Bob", text))
+            assert json.loads(client.stdout.readline())["text"] == text
+        client.terminate()
+        assert client.stdout.read() == b""
+        assert client.wait(DEADLINE_S) == 143
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_politely_with_128_and_its_number(loopback_server, number):
     client = subprocess.Popen(command(loopback_server.port, "--listen"), stdout=subprocess.PIPE)
@@ -200,9 +234,17 @@ def test_a_signal_ends_it_politely_with_128_and_its_number(loopback_server, numb
     wait_for(lambda: loopback_server.room.goodbyes == 1)
 
 
-def test_a_reader_that_leaves_ends_it_quietly(loopback_server):
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--listen"], 0), (["--listen", "--json"], 0), ([], 141)]
+)
+def test_a_reader_that_leaves_ends_it_quietly(loopback_server, arguments, code):
+    """Who only listens leaves nothing undone; a pipe may have had more to say."""
+    loopback_server.room.say("Bob", "for the first line of JSON")
     client = subprocess.Popen(
-        command(loopback_server.port, "--listen"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(loopback_server.port, *arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     with client:
         assert client.stdout is not None
@@ -212,8 +254,9 @@ def test_a_reader_that_leaves_ends_it_quietly(loopback_server):
         limit = time.monotonic() + DEADLINE_S
         while client.poll() is None and time.monotonic() < limit:
             loopback_server.act(lambda room: room.say("Bob", "anybody?"))
-        assert client.returncode == 141
-        assert client.stderr.read() == b""
+        assert client.returncode == code
+        if "--json" not in arguments:
+            assert client.stderr.read() == b""
     wait_for(lambda: loopback_server.room.goodbyes == 1)
 
 
@@ -243,6 +286,7 @@ def test_over_losses_each_line_is_stored_and_shown_once(loopback_server):
     with client:
         assert client.stdin is not None
         assert client.stdout is not None
+        shown: list[str] = []
         for cut in range(3):
             for number in range(50):
                 client.stdin.write(f"line {cut}-{number}\n".encode())
@@ -250,8 +294,11 @@ def test_over_losses_each_line_is_stored_and_shown_once(loopback_server):
             wait_for(lambda cut=cut: f"line {cut}-0" in loopback_server.room.stored)
             loopback_server.drop_connections()
             loopback_server.act(lambda room: room.say("Bob", "meanwhile"))
+            # A client whose lines are all acknowledged leaves with the end of its input, back or not.
+            while shown.count("Bob: meanwhile") <= cut:
+                shown.append(client.stdout.readline().decode().removesuffix("\n"))
         client.stdin.close()
-        shown = client.stdout.read().decode().splitlines()
+        shown += client.stdout.read().decode().splitlines()
         assert client.wait(DEADLINE_S) == 0
     expected = [f"line {cut}-{number}" for cut in range(3) for number in range(50)]
     assert [text for text in loopback_server.room.stored if text != "meanwhile"] == expected

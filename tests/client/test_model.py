@@ -243,6 +243,17 @@ def test_history_is_past_and_changes_nothing(model):
     ]
 
 
+def test_what_a_search_found_says_where_and_how_much_it_is(model):
+    found = (said("tea"), said("more tea", room="#dev"))
+    lines = model.show(messages.History("r", "", found, True))
+    assert [(line.past, line.room) for line in lines] == [(True, ""), (True, "#dev"), (False, "")]
+    assert lines[2].text == (
+        "2 lines found; there are older ones: add before: and a day, or more words."
+    )
+    assert texts(model.show(messages.History("r", "", found[:1], False)))[1:] == ["1 line found."]
+    assert texts(model.show(messages.History("r", "", (), False))) == ["Nothing found."]
+
+
 def test_a_gap_is_told_in_its_place(model):
     assert model.show(messages.Gap("#dev", 1204, 9)) == [Line(Kind.MISSED, room="#dev", count=1204)]
 

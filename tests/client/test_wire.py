@@ -82,6 +82,10 @@ ROWS = [
         messages.History("", "#a", (), True),
     ),
     (
+        {"t": "search", "re": "x", "more": True, "records": [{"t": "pong"}, 3]},
+        messages.History("x", "", (), True),
+    ),
+    (
         {"t": "welcome", "log": "l", "sid": "s", "token": None, "alias": "A", "seq": 0},
         messages.Welcome("l", "s", "", "A", False, 0, ()),
     ),
@@ -200,6 +204,19 @@ def test_a_message_without_end_is_bounded():
             Request("history", room="#a", limit=5),
             {"t": "history", "re": "k", "room": "#a", "limit": 5},
         ),
+        (
+            Request("history", room="#a", limit=5, after=0),
+            {"t": "history", "re": "k", "room": "#a", "limit": 5, "after": 0},
+        ),
+        (
+            Request("history", room="#a", before=9, since="2h"),
+            {"t": "history", "re": "k", "room": "#a", "before": 9, "since": "2h"},
+        ),
+        (
+            Request("last", room="#a", alias="Bob", limit=3),
+            {"t": "last", "re": "k", "room": "#a", "from": "Bob", "limit": 3},
+        ),
+        (Request("search", text="tea"), {"t": "search", "re": "k", "text": "tea"}),
     ],
 )
 def test_requests_are_written_as_the_protocol_says(request_, fields):

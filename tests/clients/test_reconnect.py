@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.clients.conftest import Chatters, Network
 
@@ -196,3 +197,37 @@ def test_clients_of_a_restarted_server_find_each_other_again(chatters: Chatters)
         person.types(f"here is {name}")
     for person in people:
         person.sees("^Alice: here is Alice$", "^Bob: here is Bob$")
+
+
+def test_a_server_killed_and_started_again_with_its_log_is_a_gap_in_the_flow_and_no_more(
+    chatters: Chatters, tmp_path: Path
+) -> None:
+    """What was acknowledged is there once, what waited goes out once, and what was missed is shown once."""
+    data = tmp_path / "data"
+    server = chatters.server(config=GRACE, data=data)
+    alice = chatters.person(1, size=WIDE).joined()
+    alice.types("stored before the kill")
+    alice.sees("^Alice: stored before the kill$")
+    server.kill()
+    alice.sees("^── disconnected")
+    alice.types("typed while it was down")
+    alice.until(lambda: "typed while it was down" in alice.typed, "a line that waits")
+    chatters.server("--port", str(server.address[1]), config=GRACE, data=data)
+    zed = chatters.netcat("Zed")
+    zed.send("missed by Alice")
+    zed.sees("^Zed: missed by Alice$")
+    alice.types("/reconnect")
+    alice.sees(
+        "^── back after .* 1 missed line below", "^Zed: missed by Alice$", "^Alice: typed while it"
+    )
+    zed.sees("^Alice: typed while it was down$")
+    alice.settle()
+    zed.settle()
+    expected = [
+        "Alice: stored before the kill",
+        "Zed: missed by Alice",
+        "Alice: typed while it was down",
+    ]
+    assert [line for line in alice.said if line.startswith(("Alice: ", "Zed: "))] == expected
+    assert zed.count("^Alice: ") == 1
+    assert zed.count("Alice: stored before the kill$") == 1, "it is in the history on joining"

@@ -7,7 +7,6 @@ import json
 import selectors
 from collections import deque
 from dataclasses import replace
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,20 @@ import pytest
 
 from chatcore import config
 from chatcore.connection.connection import Connection
-from chatcore.log.record import last_seq
+from chatcore.keeping import InMemory
+from chatcore.log.archive import Found, Past, Rest, Stretch, Unreadable
+from chatcore.log.journal import MemoryJournal
+from chatcore.log.log import Log
+from chatcore.log.paging import between, last_page
+from chatcore.log.record import last_seq, streams_of
+from chatcore.log.stream import fill_page
 from chatcore.reactor.loop import Reactor
 from chatcore.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from chatcore.log.archive import Answer, Question
     from chatcore.log.record import Record
 
 FIRST_FD = 1_000_000
@@ -171,14 +177,17 @@ class FakeSelector:
         """Nothing to let go of."""
 
 
-class LaggingJournal:
+class LaggingJournal(MemoryJournal):
     """A disk that makes durable what it wants, when it wants: `ready` says how many batches at the next look."""
 
+    __slots__ = ("_ready", "_records", "_waiting", "failed", "troubled")
+
     def __init__(self, ready: Callable[[int], int], records: list[Record]) -> None:
+        super().__init__()
         self._ready = ready
         self._records = records
         self._waiting: list[int] = []
-        self._durable_seq = 0
+        self.troubled = self.failed = ""
 
     def commit(self, batch: Sequence[Record]) -> None:
         self._records += batch
@@ -190,6 +199,79 @@ class LaggingJournal:
             self._durable_seq = self._waiting[done - 1]
             del self._waiting[:done]
         return self._durable_seq
+
+    @property
+    def trouble(self) -> str:
+        return self.troubled
+
+    @property
+    def failure(self) -> str:
+        return self.failed
+
+
+class ModelArchive:
+    """A disk that has every durable record of the account, and answers when it likes."""
+
+    def __init__(self, reactor: Reactor, log: Log, records: list[Record]) -> None:
+        self._reactor = reactor
+        self._log = log
+        self._records = records
+        self.asked: list[tuple[Question, Callable[[Answer], None]]] = []
+        """Questions that are not answered yet."""
+        self.questions: list[Question] = []
+        self.holds = False
+        """Answers nothing until told to."""
+        self.unreadable = False
+
+    def ask(self, question: Question, then: Callable[[Answer], None]) -> None:
+        self.asked.append((question, then))
+        self.questions.append(question)
+        if not self.holds:
+            self.answer()
+
+    def answer(self) -> None:
+        """Answer the oldest question, in a later turn."""
+        question, then = self.asked.pop(0)
+        answer = Unreadable("It is lost.") if self.unreadable else self._found(question)
+        self._reactor.call_soon(lambda: then(answer))
+
+    def answer_all(self) -> None:
+        """Answer what is asked, and from now on everything at once."""
+        self.holds = False
+        while self.asked:
+            self.answer()
+
+    def _found(self, question: Question) -> Answer:
+        durable = [each for each in self._records if last_seq(each) <= self._log.durable_seq]
+        match question:
+            case Rest():
+                assert question.until <= self._log.durable_seq
+                cut = (_cut(question, record) for record in durable)
+                found = [record for record in cut if record is not None]
+                return Stretch(*fill_page(found, question.form.record, question.until))
+            case Past(stream=stream, before=before):
+                assert before <= self._log.durable_seq + 1
+                page = [
+                    part
+                    for each in durable
+                    if stream in streams_of(each) and (part := between(each, 0, before))
+                ]
+                assert question.after is None, "the account has no use for it"
+                return Found(
+                    *last_page(reversed(page), question.lines, talk_only=question.talk_only)
+                )
+            case _:
+                raise AssertionError(question)
+
+
+def _cut(question: Rest, record: Record) -> Record | None:
+    """What of the record the question asks for."""
+    for part in question.parts:
+        if part.stream in streams_of(record):
+            last = question.until if part.until is None else min(part.until, question.until)
+            if cut := between(record, max(question.position, part.after), last + 1):
+                return cut
+    return None
 
 
 class House:
@@ -206,10 +288,13 @@ class House:
         self._sockets: dict[int, Any] = selector._sockets
         self.records: list[Record] = []
         """Everything that was ever decided."""
+        self.archive: Any = None
+        """The model of a disk, if there is one."""
 
-    def lag(self, ready: Callable[[int], int]) -> None:
+    def lag(self, ready: Callable[[int], int]) -> LaggingJournal:
         """From now on the disk takes its time, and the records are kept for the test's own accounts."""
-        self.server.journal = LaggingJournal(ready, self.records)
+        journal = self.server.keeping.journal = LaggingJournal(ready, self.records)
+        return journal
 
     def add(self, sock: Any) -> None:
         """Let the selector know a socket."""
@@ -249,11 +334,19 @@ class House:
     def turn(self) -> None:
         self.reactor.turn()
 
+    def rest(self) -> None:
+        """Turn until nothing is left to do but wait for a peer, the clock or the disk."""
+        for _ in range(TURNS_MOST):
+            self.reactor.turn()
+            if self.selector.idle and not self.reactor._soon:
+                return
+        raise AssertionError("the server never comes to rest")
+
     def settle(self) -> None:
         """Turn until nothing is left to do but wait for a peer or the clock."""
         for _ in range(TURNS_MOST):
             self.reactor.turn()
-            if self.selector.idle and not self.world.log.under_way:
+            if self.selector.idle and not (self.world.log.under_way or self.reactor._soon):
                 assert self.reactor.stats.faults == 0
                 return
         raise AssertionError("the server never comes to rest")
@@ -269,18 +362,24 @@ class House:
 
 
 @pytest.fixture
-def make_house(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., House]]:
+def make_house() -> Iterator[Callable[..., House]]:
     """Makes a server in memory, with other settings if need be. Flood control is off unless asked for."""
     made: list[House] = []
 
-    def make(*, sockets: Iterable[Any] = (), **settings: Any) -> House:
+    def make(*, sockets: Iterable[Any] = (), archived: bool = False, **settings: Any) -> House:
         clock = [1_000.0]
         listening = list(sockets)
         selector = FakeSelector({sock.fileno(): sock for sock in listening})
-        monkeypatch.setattr("chatcore.server.Reactor", partial(Reactor, selector, lambda: clock[0]))
         found, _ = config.load(config.parser().parse_args(["--ephemeral"]), {})
         found = replace(found, **({"flood_enabled": False} | settings))
-        made.append(House(Server(found, listening), selector, clock))
+        reactor = Reactor(selector, lambda: clock[0])
+        keeping, records = InMemory(found), []
+        if archived:
+            keeping.world.log = Log("model", archived=True)
+            keeping.archive = ModelArchive(reactor, keeping.world.log, records)
+        house = House(Server(found, listening, reactor, keeping), selector, clock)
+        house.records, house.archive = records, keeping.archive
+        made.append(house)
         return made[-1]
 
     yield make

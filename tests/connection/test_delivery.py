@@ -98,6 +98,11 @@ class Peer:
         assert type(reader) is Shadowed
         return reader
 
+    def look(self) -> None:
+        """Let its twins read, if it has any."""
+        if self.connection.dialect is not None and type(self.connection.reader) is Shadowed:
+            self.reader.look(self.house.world.log.durable_seq)
+
     def text(self) -> str:
         return self.rng.choice(["hi", "é🙂", "a/b", "x" * 4_000, "\x1b[2J", "hm " * 99])
 
@@ -227,9 +232,9 @@ def only_records(data: bytes, native: bool) -> bytes:
     )
 
 
-def run_randomly(make_house: Any, seed: int, rounds: int) -> None:
+def run_randomly(make_house: Any, seed: int, rounds: int, *, archived: bool = False) -> None:
     rng = random.Random(seed)
-    house = make_house()
+    house = make_house(archived=archived)
     house.lag(lambda waiting: rng.randrange(waiting + 1))
     house.selector.order = rng.shuffle
     peers: list[Peer] = []
@@ -241,38 +246,53 @@ def run_randomly(make_house: Any, seed: int, rounds: int) -> None:
         for _ in range(rng.randrange(1, 4)):
             house.turn()
             for peer in peers:
-                if peer.connection.dialect is not None:
-                    peer.reader.look(house.world.log.durable_seq)
+                peer.look()
+            shake(house.archive, rng)
     for peer in peers:
         peer.sock.blocked = False
         peer.sock.takes.clear()
+    if archived:
+        house.archive.answer_all()
     house.settle()
     durable = house.world.log.durable_seq
     assert durable == house.world.log.head_seq
     for peer in peers:
-        peer.reader.look(durable)
-        check(house, peer, durable)
+        peer.look()
+        (check_records if archived else check)(house, peer)
 
 
-def check(house: Any, peer: Peer, durable: int) -> None:
+def shake(archive: Any, rng: random.Random) -> None:
+    """The archive, if there is one, answers when it likes."""
+    if archive is not None:
+        archive.holds = rng.random() < 0.5
+        if archive.asked and rng.random() < 0.5:
+            archive.answer()
+
+
+def check(house: Any, peer: Peer) -> None:
+    check_records(house, peer)
     sent, native = bytes(peer.sock.sent), peer.native
     if peer.broken:
         # Its last line may be cut, and then shows no longer what it was.
         sent = sent[: sent.rfind(b"\n") + 1]
     got = without_urgent(sent, native)
     wanted = without_urgent(peer.reader.got, native)
-    lazy = without_urgent(peer.reader.all_at_once(durable), native)
+    lazy = without_urgent(peer.reader.all_at_once(house.world.log.durable_seq), native)
     assert wanted == lazy, peer.alias
+    assert wanted.startswith(got) if peer.broken else got == wanted, peer.alias
+
+
+def check_records(house: Any, peer: Peer) -> None:
+    """Against the account that is kept of the records themselves."""
+    sent, native = bytes(peer.sock.sent), peer.native
     joined = [each for each in house.records if type(each) is Joined]
     (sid,) = {each.sid for each in joined if each.alias == peer.alias}
-    form, returns = peer.reader.form, native
-    records = expected_records(house.records, sid, form, returns)
+    records = expected_records(house.records, sid, peer.connection.reader.form, returns=native)
     if peer.broken:
-        assert wanted.startswith(got)
-        assert records.startswith(only_records(got, native))
+        whole = sent[: sent.rfind(b"\n") + 1]
+        assert records.startswith(only_records(whole, native)), peer.alias
         return
-    assert got == wanted, peer.alias
-    assert only_records(got, native) == records, peer.alias
+    assert only_records(sent, native) == records, peer.alias
     pong = b'{"t":"pong"' if native else b"-- pong\n"
     assert sum(line.startswith(pong) for line in re.findall(rb"[^\n]*\n", sent)) == peer.pings
 
@@ -283,6 +303,14 @@ def test_push_gives_every_reader_what_pull_defines(
 ) -> None:
     monkeypatch.setattr("chatcore.connection.exchange.Reader", Shadowed)
     run_randomly(make_house, seed, rounds=60)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_who_falls_behind_memory_reads_on_from_the_archive_and_misses_nothing(
+    make_house: Any, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr("chatcore.log.stream.WINDOW_RECORDS", 4)
+    run_randomly(make_house, seed, rounds=60, archived=True)
 
 
 @pytest.mark.slow

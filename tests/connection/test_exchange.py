@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
+from chatcore.connection.answers import REPLIES_BYTES
 from chatcore.connection.connection import Pause
-from chatcore.connection.exchange import (
-    DRAIN_S,
-    GREETING_S,
-    JOIN_S,
-    PROGRESS_S,
-    REPLIES_BYTES,
-    UNFINISHED,
-)
+from chatcore.connection.exchange import DRAIN_S, PROGRESS_S
+from chatcore.connection.reception import GREETING_S, JOIN_S, UNFINISHED
 from chatcore.hub.flood import FloodLimits
 
 GREETING = ["Choose an alias:"]

@@ -19,6 +19,7 @@ from chatcore.hub.command import (
     Help,
     History,
     Join,
+    Last,
     Mistake,
     Nick,
     Part,
@@ -26,9 +27,11 @@ from chatcore.hub.command import (
     Quit,
     Rooms,
     Say,
+    Search,
     Topic,
     Who,
 )
+from chatcore.hub.moments import Ago
 from chatcore.hub.reply import Refusal, Refused, Welcome
 from chatcore.hub.text import UNSAFE
 from chatcore.hub.verbs import NATIVE
@@ -148,6 +151,15 @@ COMMANDS: list[tuple[dict[str, Any], Event]] = [
         History("#a", since=3_600_000),
     ),
     ({"t": "history", "room": "#a", "since": "1900-01-01T00:00:00Z"}, History("#a", since=0)),
+    ({"t": "history", "room": "#a", "since": "2h"}, History("#a", since=Ago(7_200_000))),
+    ({"t": "last", "room": "#a", "from": "Bob"}, Last("Bob", None, "#a")),
+    ({"t": "last", "room": "#a", "from": "Bob", "limit": 3, "re": 1}, Last("Bob", 3, "#a", 1)),
+    ({"t": "search", "text": "tea from:bob"}, Search("tea from:bob")),
+    (
+        {"t": "search", "text": "tea", "room": "#a", "from": "Bob", "since": "1s", "limit": 3},
+        Search("tea", "#a", "Bob", Ago(1_000), None, 3),
+    ),
+    ({"t": "search", "before": "1970-01-01T00:00:01Z"}, Search(before=1_000)),
     ({"t": "ping", "re": "r"}, Ping("r")),
     ({"t": "ping", "re": 2**53 - 1}, Ping(2**53 - 1)),
     ({"t": "ping", "unknown": [1, {"a": None}]}, Ping()),
@@ -359,7 +371,7 @@ def test_wrong_types_in_every_field_are_refused_and_never_raised(verb: Any) -> N
                 assert event.re == "r"
                 assert event.refusal.code in {"bad_field", "too_long"}
             else:
-                got = getattr(event, param.name if param.kind is not Kind.ID else "re")
+                got = getattr(event, param.argument if param.kind is not Kind.ID else "re")
                 if isinstance(got, str):
                     got.encode()
             wrong_type = isinstance(value, bool | float | list | dict)

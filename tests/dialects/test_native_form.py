@@ -27,8 +27,11 @@ from chatcore.hub.reply import (
     Reply,
     RoomList,
     RoomView,
+    SearchPage,
+    Wanted,
     Welcome,
 )
+from chatcore.log.archive import Past
 from chatcore.log.record import (
     Closed,
     Crowd,
@@ -194,6 +197,12 @@ REPLIES: list[tuple[Reply, dict[str, Any]]] = [
     (Pong(), {"t": "pong"}),
     (Pong("\x1b"), {"t": "pong", "re": "\x1b"}),
     (Bye("quit", 2), {"t": "bye", "reason": "quit", "re": 2}),
+    (Bye("storage"), {"t": "bye", "reason": "storage"}),
+    (
+        SearchPage((RECORDS[0][0],), True, 4),
+        {"t": "search", "re": 4, "records": RECORDS[0][1], "more": True},
+    ),
+    (SearchPage((), False), {"t": "search", "records": [], "more": False}),
     (
         HistoryPage(ROOM, (said("a\nb", 2), RECORDS[7][0]), True, 0, "r"),
         {"t": "history", "re": "r", "room": ROOM, "records": RECORDS[3][1], "more": True},
@@ -208,6 +217,19 @@ REPLIES: list[tuple[Reply, dict[str, Any]]] = [
 @pytest.mark.parametrize(("reply", "expected"), REPLIES)
 def test_a_reply_is_written_as_the_contract_says(reply: Reply, expected: dict[str, Any]) -> None:
     assert decoded(native_reply(reply)) == [expected]
+
+
+def test_a_welcome_tells_how_long_history_is_kept_if_not_for_ever() -> None:
+    welcome = Welcome("l", "s1", "tok", "Ann", True, 7, 30.0, (VIEW,), "h", "For 30 days.")
+    (told,) = decoded(native_reply(welcome))
+    assert told["kept"] == "For 30 days."
+    (told,) = decoded(native_reply(welcome._replace(kept="")))
+    assert "kept" not in told
+
+
+def test_what_is_still_to_be_read_is_not_written() -> None:
+    page = HistoryPage(ROOM, (), False, 0)
+    assert native_reply(Wanted(Past(ROOM, 1, 9), page, 1, 8)) == b""
 
 
 @pytest.mark.parametrize(
@@ -281,6 +303,7 @@ def test_a_reply_decodes_to_the_texts_that_were_typed(text: str, other: str) -> 
         Welcome("l", "s", "t", "Ann", False, 1, 0.0, (view,), other),
         Entered(view, other),
         HistoryPage(ROOM, (said(text), TopicSet(6, 0, ROOM, "s", "Ann", other)), False, 0, other),
+        SearchPage((said(text),), False, other),
         Refused(Refusal("x", text), None, other),
         Done("", {"room": text}, other),
         People((view,), other),

@@ -18,15 +18,18 @@ from chatcore.hub.command import (
     Help,
     History,
     Join,
+    Last,
     Mistake,
     Nick,
     Ping,
     Quit,
     Rooms,
     Say,
+    Search,
     Topic,
     Who,
 )
+from chatcore.hub.moments import Ago
 from chatcore.hub.reply import Pong, Refusal, Refused, Welcome
 from chatcore.hub.text import UNSAFE
 
@@ -142,6 +145,14 @@ def joined(*pieces: bytes, most: int = ALL) -> list[Event]:
         (b"/help nick", Help("nick")),
         (b"/history", History()),
         (b"/history 7", History(limit=7)),
+        (b"/history before 9", History(before=9)),
+        (b"/history 50  after 9 ", History(limit=50, after=9)),
+        (b"/history since 2h", History(since=Ago(7_200_000))),
+        (b"/history since 1970-01-01T00:00:01Z", History(since=1_000)),
+        (b"/last Bob", Last("Bob")),
+        (b"/last Bob 3", Last("Bob", 3)),
+        (b"/search", Search()),
+        (b'/search "a tea" from:bob', Search('"a tea" from:bob')),
         (b"/ping", Ping()),
         (b"/quit", Quit()),
         (b"/quit so long", Quit("so long")),
@@ -163,16 +174,27 @@ def test_a_line_means_its_command_at_every_split(line: bytes, expected: Event) -
         (b"/msg Bob", "bad_field", "/msg needs a text. Usage: /msg NAME text"),
         (b"/nick", "bad_field", "/nick needs an alias. Usage: /nick NAME"),
         (b"/nick a b", "bad_field", "/nick takes no more than that. Usage: /nick NAME"),
-        (b"/history x", "bad_field", "limit must be a whole number. Usage: /history [n]"),
+        (b"/last", "bad_field", "/last needs the name of a person. Usage: /last NAME [n]"),
+        (
+            b"/history since yesterday",
+            "bad_field",
+            "since must be a time, as 2h, 3d, 2026-11-20 or 2026-11-20T14:02:11Z. "
+            "Usage: /history [n] [since 2h]",
+        ),
+        (
+            b"/history x",
+            "bad_field",
+            "limit must be a whole number. Usage: /history [n] [since 2h]",
+        ),
         (
             "/history ٣".encode(),
             "bad_field",
-            "limit must be a whole number. Usage: /history [n]",
+            "limit must be a whole number. Usage: /history [n] [since 2h]",
         ),
         (
             b"/history " + b"9" * 4_000,
             "bad_field",
-            "limit must be a whole number. Usage: /history [n]",
+            "limit must be a whole number. Usage: /history [n] [since 2h]",
         ),
     ],
 )

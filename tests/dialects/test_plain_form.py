@@ -26,8 +26,11 @@ from chatcore.hub.reply import (
     Reply,
     RoomList,
     RoomView,
+    SearchPage,
+    Wanted,
     Welcome,
 )
+from chatcore.log.archive import Past
 from chatcore.log.record import (
     Closed,
     Crowd,
@@ -169,6 +172,39 @@ REPLIES: list[tuple[Reply, str]] = [
     (Pong(), "-- pong\n"),
     (Bye("quit"), "-- Goodbye.\n"),
     (Bye("stopping"), "-- The server is stopping.\n"),
+    (
+        Bye("storage"),
+        "-- The server could not write to its disk and is stopping: nothing after this was stored.\n",
+    ),
+    (
+        Welcome(
+            "l", "s", None, "Ann", False, 1, 0.0, (VIEW,), None, "History is kept for 30 days."
+        ),
+        "Connected to the server!\n-- You are in #lobby.\n-- Here: Ann (1). /help lists the commands.\n"
+        "-- History is kept for 30 days.\n",
+    ),
+    (
+        SearchPage(
+            (
+                said("a\x1b"),
+                said("waves", me=True),
+                Direct(5, NOON, "s", "Ann", "t", "Bob", "b\nc", None),
+            ),
+            False,
+        ),
+        "[2026-11-20 12:00] #lobby Ann: a␛\n"
+        "[2026-11-20 12:00] #lobby * Ann waves\n"
+        "[2026-11-20 12:00] [Ann -> Bob] b\n"
+        "[2026-11-20 12:00] [Ann -> Bob] c\n"
+        "-- 3 lines found.\n",
+    ),
+    (
+        SearchPage((said("a"),), True),
+        "[2026-11-20 12:00] #lobby Ann: a\n"
+        "-- 1 line found; there are older ones: add before: and a day, or more words.\n",
+    ),
+    (SearchPage((), False), "-- Nothing found.\n"),
+    (Wanted(Past(ROOM, 1, 9), HistoryPage(ROOM, (), False, NOON), 1, 8), ""),
     (Presence(AWAY), ""),
     (Ack("id", 5), ""),
 ]
@@ -223,6 +259,7 @@ def test_nothing_typed_reaches_a_terminal_as_a_control_character(text: str, othe
         Welcome("l", "s", None, "Ann", False, 1, 0.0, (view,)),
         Entered(view),
         HistoryPage(ROOM, tuple(records), False, NOON),
+        SearchPage(tuple(records), False),
         Done(text, {}),
         People((view,)),
         RoomList(((ROOM, text, 2),), 0),

@@ -137,6 +137,8 @@ import os, random, signal, sys
 from chatcore import config, diagnostics
 from chatcore.connection import connection
 from chatcore.connection.listener import listen
+from chatcore.keeping import InMemory
+from chatcore.reactor.loop import Reactor
 from chatcore.server import Server
 
 random_ = random.Random(int(sys.argv[1]))
@@ -155,10 +157,10 @@ def sometimes(work):
     return faulty
 
 
-settings = config.load_or_explain(["--port", "0", "--config", sys.argv[2]], {})
+settings = config.load_or_explain(["--ephemeral", "--port", "0", "--config", sys.argv[2]], {})
 console = diagnostics.configure("info")
 (sock,) = listen("127.0.0.1", 0)
-server = Server(settings, [sock])
+server = Server(settings, [sock], Reactor(), InMemory(settings))
 WHERE = sys.argv[3]
 if WHERE == "handlers":
     connection.Connection.on_readable = sometimes(connection.Connection.on_readable)

@@ -106,8 +106,8 @@ class House:
         return state
 
 
-def plain_view(state: State) -> dict[str, object]:
-    """All that can be seen of a state, as values that compare."""
+def plain_view(state: State, *, ordered: bool = True) -> dict[str, object]:
+    """All that can be seen of a state, as values that compare; `ordered`: with the order of people in a room."""
     return {
         "sessions": {
             sid: (
@@ -116,8 +116,11 @@ def plain_view(state: State) -> dict[str, object]:
                 session.rooms,
                 session.joined,
                 session.lapsed_ms,
-                dict(session.ids._seqs),
-                session._left,
+                session.lapsed_seq,
+                session.private,
+                list(session.ids.seqs().items()),
+                session._left or None,
+                session._back_seq if session._left else 0,
             )
             for sid, session in state.sessions.items()
         },
@@ -129,7 +132,7 @@ def plain_view(state: State) -> dict[str, object]:
                 room.name,
                 room.topic,
                 room.history,
-                list(room.members),
+                list(room.members) if ordered else set(room.members),
                 list(room.arrived.items()),
                 list(room.departed.items()),
             )

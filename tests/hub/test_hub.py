@@ -12,12 +12,12 @@ from chatcore.hub.command import (
     Away,
     Dm,
     Gather,
+    History,
     Join,
     Mistake,
     Nick,
     Part,
     Ping,
-    Quit,
     Rooms,
     Say,
     Topic,
@@ -25,87 +25,9 @@ from chatcore.hub.command import (
 )
 from chatcore.hub.decision import BIG_ROOM
 from chatcore.hub.hub import Outcome
-from chatcore.hub.reply import Pong, Refusal, Refused, Welcome
+from chatcore.hub.reply import Ack, Bye, Pong, Refusal, Refused, Welcome
 from chatcore.log.record import Closed, Crowd, Joined, Left, Opened, Said, last_seq, lines_of
-
-PEOPLE = 5
-WHO = st.integers(0, PEOPLE - 1)
-ALIAS = st.sampled_from(["Ann", "ANN", "Bob", "Zoë", "ZOE\u0308", "Straße", "STRASSE", "a b"])
-ROOM = st.sampled_from(["#lobby", "#LOBBY", "#a", "#A", "#b", "#Straße", "#strasse", "x"])
-TEXT = st.sampled_from(["", "hi", "tea at four", "\u202e\x1b[31m"])
-IDS = st.lists(st.sampled_from([f"i{k}" for k in range(6)]), max_size=4)
-
-OPS = st.one_of(
-    st.tuples(st.just("hello"), WHO, ALIAS, st.lists(ROOM, max_size=3), st.booleans()),
-    st.tuples(st.just("return"), WHO, ALIAS, st.lists(ROOM, max_size=2)),
-    st.tuples(st.just("lapse"), WHO),
-    st.tuples(st.just("gather"), ROOM),
-    st.tuples(st.just("later"), st.integers(-1_000, 5_000)),
-    st.tuples(st.just("say"), WHO, ROOM, IDS, st.booleans()),
-    st.tuples(st.just("do"), WHO, st.builds(Dm, ALIAS, TEXT, st.none() | st.sampled_from("xyz"))),
-    st.tuples(st.just("do"), WHO, st.builds(Join, ROOM, st.none() | TEXT, st.booleans())),
-    st.tuples(st.just("do"), WHO, st.builds(Part, ROOM)),
-    st.tuples(st.just("do"), WHO, st.builds(Nick, ALIAS)),
-    st.tuples(st.just("do"), WHO, st.builds(Topic, st.none() | ROOM, st.none() | TEXT)),
-    st.tuples(st.just("do"), WHO, st.builds(Quit, TEXT, st.sampled_from(["quit", "lost"]))),
-    st.tuples(st.just("do"), WHO, st.sampled_from([Away("tea"), Away(), Who(), Rooms(), Ping(1)])),
-)
-
-
-class Play:
-    """A few people who do anything, as the connections let them."""
-
-    def __init__(self, house: Any) -> None:
-        self.house = house
-        self.there: dict[int, Any] = {}
-        """Who has a session that is not lapsed."""
-        self.tokens: dict[int, str] = {}
-
-    def run(self, op: tuple[Any, ...]) -> Outcome | None:
-        kind, *rest = op
-        return getattr(self, f"op_{kind}")(*rest)
-
-    def op_hello(self, who: int, alias: str, rooms: list[str], plain: bool) -> Outcome | None:
-        if who in self.there:
-            return None
-        return self.came(who, self.house.hello(alias, *rooms, plain=plain))
-
-    def op_return(self, who: int, alias: str, rooms: list[str]) -> Outcome | None:
-        if who in self.there or who not in self.tokens:
-            return None
-        return self.came(who, self.house.hello(alias, *rooms, token=self.tokens[who], after=1))
-
-    def came(self, who: int, outcome: Outcome) -> Outcome:
-        welcome = outcome.replies[0]
-        if type(welcome) is Welcome:
-            self.there[who] = self.house.state.sessions[welcome.sid]
-            self.tokens.pop(who, None)
-            if welcome.token is not None:
-                self.tokens[who] = welcome.token
-        return outcome
-
-    def op_lapse(self, who: int) -> Outcome | None:
-        if who not in self.there or who not in self.tokens:
-            return None
-        return self.house.lapse(self.there.pop(who))
-
-    def op_gather(self, room: str) -> Outcome:
-        return self.house.gather(room)
-
-    def op_later(self, ms: int) -> None:
-        self.house.world.now_ms += ms
-
-    def op_say(self, who: int, room: str, ids: list[str], me: bool) -> Outcome | None:
-        text = "\n".join(f"line {line_id}" for line_id in ids) or "hi"
-        return self.op_do(who, Say(room, text, max(1, len(ids)), tuple(ids), me))
-
-    def op_do(self, who: int, command: Any) -> Outcome | None:
-        if who not in self.there:
-            return None
-        outcome = self.house.do(self.there[who], command)
-        if type(command) is Quit:
-            del self.there[who]
-        return outcome
+from tests.hub.play import IDS, OPS, Play
 
 
 def check_order(house: Any) -> None:
@@ -262,3 +184,77 @@ def test_what_asks_only_changes_nothing(house: Any, ann: Any) -> None:
     assert house.hub.gather(Gather("#lobby")) == Outcome((), (), ())
     assert house.world.log.head_seq == head
     assert house.collect() == []
+
+
+FULL = Refusal(
+    "storage_full",
+    "The disk is full. Nothing of this was stored: try again in a moment.",
+    1.0,
+)
+
+
+def test_while_nothing_can_be_stored_what_would_be_is_refused_with_the_reason(
+    house: Any, ann: Any
+) -> None:
+    bob = house.enter("Bob", "#den")
+    house.do(ann, Topic("#lobby", "tea"))
+    house.world.trouble = "The disk is full."
+    for command in [
+        Say("#lobby", "hi"),
+        Say(None, "waves", me=True),
+        Dm("Bob", "psst"),
+        Join("#new"),
+        Join("#den", move=True),
+        Part("#lobby"),
+        Nick("Ally"),
+        Topic("#lobby", "coffee"),
+    ]:
+        assert house.refused(ann, command) == FULL
+    assert house.hub.say(ann, Say("#lobby", "hi")) == Outcome((Refused(FULL),), (), ())
+    for hello in (house.hello("Cy"), house.hello("Cy", plain=True)):
+        assert hello == Outcome((Refused(FULL, None, "h"),), (), ())
+    for command in [Ping(), Who(), Rooms(), History(), Away("tea"), Topic(), Join("#lobby")]:
+        (reply, *_) = house.do(ann, command).replies
+        assert type(reply) is not Refused
+    assert type(house.hello("Bob", token="t2").replies[0]) is Welcome, "a return needs no record"
+    assert house.leave(bob).then == (Bye("quit"),)
+    assert house.lapse(ann).records
+    assert house.hello("Ann", token="t1").replies == (Refused(FULL, None, "h"),)
+    house.world.trouble = ""
+    assert type(house.hello("Ann", token="t1").replies[0]) is Welcome
+
+
+def test_while_nothing_can_be_stored_what_is_stored_is_still_acknowledged(
+    house: Any, ann: Any
+) -> None:
+    house.say(ann, "a\nb", "i", "j")
+    house.do(ann, Dm("Ann", "c", "k"))
+    seqs = [house.records[-2].seq, house.records[-2].seq + 1, house.records[-1].seq]
+    house.world.trouble = "The disk is full"
+    acks = [Ack(each, seq) for each, seq in zip("ijk", seqs, strict=True)]
+    assert house.do(ann, Say("#lobby", "a", 1, ("i",))).replies == (acks[0],)
+    assert house.do(ann, Dm("Ann", "c", "k")).replies == (acks[2],)
+    outcome = house.say(ann, "a\nx\nb\ny", "i", "x", "j", "y")
+    assert outcome == Outcome(
+        (acks[0], acks[1], Refused(FULL, "x", None), Refused(FULL, "y", None)), (), ()
+    )
+    assert house.do(ann, Dm("Ann", "d", "z", 4)).replies == (Refused(FULL, "z", 4),)
+    house.world.trouble = ""
+    assert house.say(ann, "x\ny", "x", "y").replies == (), "what was refused was not stored"
+
+
+def test_a_restart_ends_who_cannot_return_and_keeps_the_others(house: Any, view: Any) -> None:
+    ann, bob = house.enter("Ann", "#lobby", "#den"), house.enter("Bob", "#den", plain=True)
+    house.lapse(house.enter("Cy"))
+    house.enter("Dee", "#own", plain=True)
+    house.do(house.enter("Eve", "#den", plain=True), Part("#den"))
+    records, held = house.hub.restart()
+    assert held == [ann]
+    assert ann.rooms == ("#lobby", "#den")
+    assert [type(each) for each in records] == [Left, Closed, Left, Closed, Closed]
+    assert all(each.why == "lost" for each in records if type(each) is Left)
+    assert set(house.state.sessions) == {"s1", "s3"}
+    assert set(house.state.aliases) == {"ann"}
+    assert "#own" not in house.state.named
+    assert bob.sid not in house.state.named["#den"].members
+    assert view(house.replayed()) == view(house.state)

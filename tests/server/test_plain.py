@@ -16,7 +16,22 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("server")
 
 GREETING = "Choose an alias:"
-EVERY_COMMAND = ["help", "join", "rooms", "who", "msg", "me", "nick", "topic", "away", "history", "ping", "quit"]  # fmt: skip
+EVERY_COMMAND = [
+    "help",
+    "join",
+    "rooms",
+    "who",
+    "msg",
+    "me",
+    "nick",
+    "topic",
+    "away",
+    "history",
+    "last",
+    "search",
+    "ping",
+    "quit",
+]
 
 
 def test_a_silent_client_is_greeted_after_half_a_second(start: Start) -> None:

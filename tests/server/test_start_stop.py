@@ -119,13 +119,6 @@ def test_a_file_that_cannot_be_read_is_78(tmp_path: Path, content: str | None) -
     assert "Traceback" not in done.stderr
 
 
-def test_a_data_folder_is_refused_in_one_line_as_long_as_there_is_none(tmp_path: Path) -> None:
-    done = run("--data", str(tmp_path), "--port", "0")
-    assert done.returncode == 78
-    assert "--ephemeral" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_check_config_tells_every_setting_and_where_it_comes_from(tmp_path: Path) -> None:
     path = tmp_path / "good.toml"
     path.write_text('[server]\nport = 1\nhost = "127.0.0.9"\nlog_level = "error"\n')

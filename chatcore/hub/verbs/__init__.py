@@ -14,6 +14,7 @@ from chatcore.hub.command import (
     Help,
     History,
     Join,
+    Last,
     Mistake,
     Nick,
     Part,
@@ -21,12 +22,14 @@ from chatcore.hub.command import (
     Quit,
     Rooms,
     Say,
+    Search,
     Topic,
     Who,
 )
 from chatcore.hub.decision import Decision
 from chatcore.hub.reply import HelpPage, HelpRow, Refusal
-from chatcore.hub.verbs.info import decide_history, decide_mistake, decide_ping, unknown_command
+from chatcore.hub.verbs.info import decide_mistake, decide_ping, unknown_command
+from chatcore.hub.verbs.past import decide_history, decide_last, decide_search
 from chatcore.hub.verbs.people import decide_away, decide_nick, decide_quit
 from chatcore.hub.verbs.rooms import (
     decide_join,
@@ -153,14 +156,41 @@ TABLE: tuple[Verb, ...] = (
         (
             Param("limit", _NUMBER, required=False),
             Param("room", _NAME, plain=False),
-            Param("before", _NUMBER, required=False, plain=False),
-            Param("after", _NUMBER, required=False, plain=False),
-            Param("since", _TIME, required=False, plain=False),
+            Param("before", _NUMBER, required=False, keyed=True),
+            Param("after", _NUMBER, required=False, keyed=True),
+            Param("since", _TIME, required=False, keyed=True),
         ),
         History,
         decide_history,
-        "/history [n]",
-        "shows the last n lines of the room",
+        "/history [n] [since 2h]",
+        "shows the last n lines of the room, or the first since then; also: before SEQ, after SEQ",
+    ),
+    Verb(
+        "last",
+        (
+            Param("from", _NAME, field="alias"),
+            Param("limit", _NUMBER, required=False),
+            _ROOM_NATIVE,
+        ),
+        Last,
+        decide_last,
+        "/last NAME [n]",
+        "shows the last n lines that somebody said in the room",
+    ),
+    Verb(
+        "search",
+        (
+            Param("text", _WORDS, required=False),
+            Param("room", _NAME, required=False, plain=False),
+            Param("from", _NAME, required=False, plain=False, field="alias"),
+            Param("since", _TIME, required=False, plain=False),
+            Param("before", _TIME, required=False, plain=False),
+            Param("limit", _NUMBER, required=False, plain=False),
+        ),
+        Search,
+        decide_search,
+        "/search words",
+        'finds lines of your rooms; also: "a phrase" from:NAME in:#room since:2d before:2026-11-01',
     ),
     Verb("ping", (), Ping, decide_ping, "/ping", "asks for a sign of life", tells_state=False),
     Verb(
@@ -188,6 +218,8 @@ DECIDE: dict[type[Command], Decide] = {
     Rooms: decide_rooms,
     Help: _decide_help,
     History: decide_history,
+    Last: decide_last,
+    Search: decide_search,
     Ping: decide_ping,
     Quit: decide_quit,
     Mistake: decide_mistake,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatcore.hub import names
-from chatcore.hub.decision import Decision, recent
+from chatcore.hub.decision import Decision
+from chatcore.hub.pages import recent
 from chatcore.hub.reply import Bye, Done, Refusal, Reply, Welcome
 from chatcore.hub.session import TOKEN_DAYS, Session, hash_of
 from chatcore.hub.verbs.rooms import joined, left, rooms_wanted, views_on_welcome
@@ -84,6 +85,7 @@ def _welcome(
         world.presence.grace_s,
         views_on_welcome(world, rooms, session),
         hello.re,
+        world.kept_words,
     )
 
 

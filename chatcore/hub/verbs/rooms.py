@@ -10,9 +10,9 @@ from chatcore.hub.decision import (
     PEOPLE_ON_JOIN,
     PEOPLE_ON_WHO,
     Decision,
-    recent,
     view_of,
 )
+from chatcore.hub.pages import recent
 from chatcore.hub.reply import Done, Entered, People, Refusal, Reply, RoomList, RoomView
 from chatcore.hub.state import LOBBY, Room
 from chatcore.hub.verbs.talk import member_room

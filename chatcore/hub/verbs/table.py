@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from chatcore.hub.moments import EXAMPLES, moment
 from chatcore.hub.reply import Refusal
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Kind(enum.Enum):
     """A client's line id; native only."""
     NUMBER = "number"
     TIME = "time"
-    """RFC 3339 on the wire, milliseconds since the epoch inside; native only."""
+    """As `chatcore.hub.moments` reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,15 @@ class Param:
     required: bool = True
     plain: bool = True
     """False: plain clients never give it."""
+    keyed: bool = False
+    """Plain clients give it after the others, and with its name: `before 1234`."""
+    field: str = ""
+    """The command's name for it, if that is another one."""
+
+    @property
+    def argument(self) -> str:
+        """What `Verb.build` calls it."""
+        return self.field or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +79,41 @@ def parse_words(verb: Verb, words: str) -> Command | Refusal:
     """A plain command from what follows its name. A refusal says how the command is used."""
     given: dict[str, Any] = {}
     rest = words.strip(" ")
+    keyed = {param.name: param for param in verb.params if param.keyed}
     for param in verb.params:
-        if not param.plain:
+        if not param.plain or param.keyed:
             continue
-        value, rest = (rest, "") if param.kind is Kind.WORDS else _first_word(rest)
-        if not value:
+        word, after = (rest, "") if param.kind is Kind.WORDS else _first_word(rest)
+        if not word or word in keyed:
             if param.required:
                 return _misused(verb, f"/{verb.name} needs {_a(param.name)}")
             break
-        if param.kind is Kind.NUMBER:
-            if not _is_number(value):
-                return _misused(verb, f"{param.name} must be a whole number")
-            given[param.name] = int(value)
-        else:
-            given[param.name] = value
-    if rest:
-        return _misused(verb, f"/{verb.name} takes no more than that")
+        rest = after
+        if wrong := _take(given, param, word):
+            return _misused(verb, wrong)
+    while rest:
+        name, rest = _first_word(rest)
+        word, rest = _first_word(rest)
+        if name not in keyed or keyed[name].argument in given:
+            return _misused(verb, f"/{verb.name} takes no more than that")
+        if wrong := _take(given, keyed[name], word):
+            return _misused(verb, wrong)
     return verb.build(**given)
+
+
+def _take(given: dict[str, Any], param: Param, word: str) -> str | None:
+    """Take what was typed for a parameter, or say what is wrong with it."""
+    value: object = word
+    if param.kind is Kind.NUMBER:
+        if not _is_number(word):
+            return f"{param.name} must be a whole number"
+        value = int(word)
+    elif param.kind is Kind.TIME:
+        value = moment(word)
+        if value is None:
+            return f"{param.name} must be {EXAMPLES}"
+    given[param.argument] = value
+    return None
 
 
 def _misused(verb: Verb, what: str) -> Refusal:
@@ -93,7 +121,7 @@ def _misused(verb: Verb, what: str) -> Refusal:
 
 
 def _a(name: str) -> str:
-    if name == "to":
+    if name in {"to", "from"}:
         return "the name of a person"
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 

@@ -12,7 +12,13 @@ from chatcore.hub.reply import HelpPage, HelpRow
 from chatcore.hub.verbs import BY_NAME, DECIDE, NATIVE, PLAIN, TABLE, TELLS_NOTHING
 from chatcore.hub.verbs.table import Kind, Verb
 
-PLAIN_WORDS = {Kind.NAME: "word", Kind.WORDS: "some words", Kind.NUMBER: 3, Kind.ID: "i1"}
+PLAIN_WORDS = {
+    Kind.NAME: "word",
+    Kind.WORDS: "some words",
+    Kind.NUMBER: 3,
+    Kind.TIME: 5_000,
+    Kind.ID: "i1",
+}
 
 
 def test_each_name_stands_once_and_somebody_can_use_it() -> None:
@@ -28,15 +34,13 @@ def test_each_row_says_how_it_is_used_and_builds_a_command_that_is_decided(verb:
     assert verb.summary
     assert not verb.usage or verb.usage.startswith(f"/{verb.name}")
     if verb.native:
-        given = {
-            param.name: PLAIN_WORDS.get(param.kind, 0) for param in verb.params if param.required
-        }
+        given = {param.argument: PLAIN_WORDS[param.kind] for param in verb.params if param.required}
         built = verb.build(**given)
         assert type(built) is Say or DECIDE[type(built)] is verb.decide
     if verb.plain:
         for needed in (True, False):
             given = {
-                param.name: PLAIN_WORDS[param.kind]
+                param.argument: PLAIN_WORDS[param.kind]
                 for param in verb.params
                 if param.plain and (param.required or not needed)
             }

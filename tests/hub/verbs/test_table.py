@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatcore.hub.moments import Ago
 from chatcore.hub.reply import Refusal
 from chatcore.hub.verbs.table import NUMBER_DIGITS, Kind, Param, Verb, parse_words
 
@@ -65,6 +66,53 @@ def test_what_is_needed_is_asked_for_by_name() -> None:
     other = replace(VERB, params=(Param("alias", Kind.NAME),))
     assert parse_words(other, " ") == Refusal(
         "bad_field", "/try needs an alias. Usage: /try NAME [number] [words]"
+    )
+
+
+class Keyed(NamedTuple):
+    number: int | None = None
+    first: int | None = None
+    then: Ago | int | None = None
+
+
+KEYED: Any = replace(
+    VERB,
+    params=(
+        Param("number", Kind.NUMBER, required=False),
+        Param("before", Kind.NUMBER, required=False, keyed=True, field="first"),
+        Param("since", Kind.TIME, required=False, keyed=True, field="then"),
+    ),
+    build=Keyed,  # type: ignore[arg-type]
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "built"),
+    [
+        ("", Keyed()),
+        ("5", Keyed(5)),
+        ("5 before 7", Keyed(5, 7)),
+        ("since  2h", Keyed(then=Ago(7_200_000))),
+        ("5 since 1970-01-01T00:00:01Z before 7 ", Keyed(5, 7, 1_000)),
+    ],
+)
+def test_what_has_a_name_stands_behind_it_in_any_order(words: str, built: Keyed) -> None:
+    assert parse_words(KEYED, words) == built
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        ("before", "before must be a whole number"),
+        ("before x", "before must be a whole number"),
+        ("5 since never", "since must be a time, as 2h, 3d, 2026-11-20 or 2026-11-20T14:02:11Z"),
+        ("before 7 5", "/try takes no more than that"),
+        ("before 7 before 8", "/try takes no more than that"),
+    ],
+)
+def test_what_is_wrong_with_a_name_or_its_value_is_said(words: str, wrong: str) -> None:
+    assert parse_words(KEYED, words) == Refusal(
+        "bad_field", f"{wrong}. Usage: /try NAME [number] [words]"
     )
 
 

@@ -1,0 +1,186 @@
+"""Keeping: what a server stands on, in memory or on disk, and what of it outlives the process.
+
+State is a fold of the log, so a start is a snapshot and the records after it. The snapshot is brought up to date
+every `SNAPSHOT_RECORDS`, a few pieces a turn, and once more at a clean stop; without it a start would be as long as
+the history.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from chatcore.hub.apply import apply
+from chatcore.hub.decision import World
+from chatcore.hub.presence import Presence
+from chatcore.hub.snapshot import Snapshot, restore
+from chatcore.hub.state import State
+from chatcore.log.journal import MemoryJournal
+from chatcore.log.log import Log
+from chatcore.log.order import LocalOrderer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatcore.config import Settings
+    from chatcore.log.archive import Archive
+    from chatcore.log.journal import Journal
+    from chatcore.log.record import Record
+    from chatcore.reactor.loop import Reactor
+    from chatcore.store.store import Store
+
+SNAPSHOT_RECORDS = 50_000
+"""Records after which the snapshot is brought up to date: a start folds no more than that, in half a second."""
+
+LINES_RECALLED = 2_000
+"""Lines taken into memory at a start, so that not everybody who returns at once has to ask the disk; 8 MiB at most."""
+
+BUSY_TURNS_A_S = 100
+"""Turns a second from which on the loop counts as busy, and what can wait (the index) rests."""
+
+LOG_NAME_BYTES = 8
+
+
+class Keeping(Protocol):
+    """What the server needs, whichever it stands on."""
+
+    world: World
+    orderer: LocalOrderer
+    journal: Journal
+    archive: Archive | None
+
+    def commit(self, batch: Sequence[Record]) -> None:
+        """Hand a tick's records to the journal."""
+
+    def configure(self, settings: Settings) -> None:
+        """Take over what decisions and the journal need to know of the settings."""
+
+    def close(self) -> None:
+        """Keep what is to be kept, and let go. Waits."""
+
+
+class InMemory:
+    """What `--ephemeral` stands on: nothing outlives the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        log = Log(secrets.token_hex(LOG_NAME_BYTES))
+        self.world = World(State(), log, Presence(settings.grace_s), settings.history_on_join)
+        self.orderer = LocalOrderer()
+        self.journal: Journal = MemoryJournal()
+        self.archive: Archive | None = None
+
+    def commit(self, batch: Sequence[Record]) -> None:
+        self.journal.commit(batch)
+
+    def configure(self, settings: Settings) -> None:
+        self.world.presence.grace_s = settings.grace_s
+        self.world.history_on_join = settings.history_on_join
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class OnDisk(InMemory):
+    """What a server stands on by default: a data folder. Raises StoreError when it cannot be used."""
+
+    def __init__(self, settings: Settings, reactor: Reactor) -> None:
+        super().__init__(settings)
+        # Only here, so that a server in memory starts without SQLite.
+        from chatcore.store.indexer import Indexer
+        from chatcore.store.library import Library
+        from chatcore.store.schema import INDEX_FILE, LOG_FILE
+        from chatcore.store.store import Store
+
+        assert settings.data is not None
+        folder = Path(settings.data)
+        self._reactor = reactor
+        self._store = Store.open(folder, settings.durability)
+        self.world.state, self._snapshot = recover(self._store)
+        self.world.log = recall(self._store)
+        self.orderer = LocalOrderer(self._store.head_seq, self._store.head_time_ms)
+        self._journal = self._store.journal(lambda: reactor.call_from_thread(_nothing))
+        self.journal = self._journal
+        self.configure(settings)
+        log_path, index_path = folder / LOG_FILE, folder / INDEX_FILE
+        self._library = Library(log_path, index_path, reactor.call_from_thread)
+        self.archive = self._library
+        self._seen = (0, 0.0)
+        self._indexer = Indexer(log_path, index_path, self._busy)
+        self._since = self._store.head_seq - self._store.state_seq
+        """Records since the last snapshot."""
+        self._saving = False
+
+    def configure(self, settings: Settings) -> None:
+        super().configure(settings)
+        self.world.kept_words = kept_words(settings.keep_days, settings.keep_records)
+        self._journal.keep(settings.keep_days, settings.keep_records)
+
+    def commit(self, batch: Sequence[Record]) -> None:
+        self.journal.commit(batch)
+        self._since += len(batch)
+        if self._since >= SNAPSHOT_RECORDS and not self._saving:
+            self._since = 0
+            self._saving = True
+            self._snapshot.begin(self.world.log.head_seq)
+            self._reactor.call_soon(self._save)
+
+    def _save(self) -> None:
+        """Some pieces of the snapshot; the next ones in the next turn."""
+        if not self._snapshot.step():
+            self._reactor.call_soon(self._save)
+            return
+        self._saving = False
+        self.journal.save(self._snapshot.seq, self._snapshot.take_changes())
+
+    def _busy(self) -> bool:
+        """The loop has turned so often since the last look that others had better not compete with it."""
+        turns, at = self._seen
+        self._seen = (self._reactor.stats.turns, self._reactor.now)
+        passed_s = self._reactor.now - at
+        return self._reactor.stats.turns - turns > BUSY_TURNS_A_S * max(passed_s, 0.01)
+
+    def close(self) -> None:
+        """Save the snapshot and let go of the folder. After a failure of the disk nothing more is written."""
+        if not self.journal.failure:
+            while self._saving:
+                self._save()
+            self._snapshot.begin(self.world.log.head_seq)
+            while not self._snapshot.step():
+                pass
+            self.journal.save(self._snapshot.seq, self._snapshot.take_changes())
+        # The index last of the two: its writer copies its -wal back when nobody else has it open.
+        self._library.close()
+        self._indexer.close()
+        self.journal.close()
+        self._store.close()
+
+
+def kept_words(days: int, records: int) -> str:
+    """What those who join are told about how long history is kept; nothing if it is for ever."""
+    limits = [f"{days:,} day{'s' if days > 1 else ''}"] if days else []
+    limits += [f"the last {records:,} lines of all rooms"] if records else []
+    return f"What is said here is kept for {' or '.join(limits)}, then deleted." if limits else ""
+
+
+def recover(store: Store) -> tuple[State, Snapshot]:
+    """The state at the end of the log, and the snapshot that from now on knows what changes."""
+    state = State()
+    restore(store.entities(), state)
+    snapshot = Snapshot(state)
+    for record in store.records_after(store.state_seq):
+        apply(state, record)
+    state.take_forgotten()
+    return state, snapshot
+
+
+def recall(store: Store) -> Log:
+    """The log as it goes on, with its end in memory: what most of those who return have missed is there."""
+    base_seq = max(store.kept_from - 1, store.head_seq - LINES_RECALLED)
+    log = Log(store.log_name, base_seq, archived=True)
+    log.recall(store.records_after(base_seq))
+    return log
+
+
+def _nothing() -> None:
+    """A turn of the loop looks at the journal anyway."""

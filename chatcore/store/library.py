@@ -1,0 +1,139 @@
+"""The library: the older end of the log, read for the loop by a thread of its own.
+
+The loop asks and goes on; the thread reads with a connection that cannot write, and the answer comes back as a
+call in the loop. Questions are answered one after the other, in the order asked, and each has a bound on what it
+may read (`batches.QUESTION_BYTES`): whoever asks for much asks again, and others get their turn between.
+
+Invariants: a page holds exactly the lines that the same page of an unbounded memory would hold, and the stretches
+of a reader that is behind, put together, are the bytes that `chatcore.log.reader.Reader.pull` would have given it.
+Whatever the disk does, every question gets an answer and the thread goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, assert_never
+
+from chatcore.log.archive import Found, Past, Rest, Search, Stretch, Unreadable
+from chatcore.log.paging import first_page, last_page
+from chatcore.log.record import Said
+from chatcore.log.stream import pages
+from chatcore.store.batches import Allowance, Batches, Span
+from chatcore.store.schema import StoreError
+from chatcore.store.search import Finder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from chatcore.log.archive import Answer, Question
+
+    Asked = tuple[Question, Callable[[Answer], None]]
+
+logger = logging.getLogger("chatcore.store")
+
+
+class Library:
+    """The `Archive` on disk; see the module.
+
+    `call` has a function run in the loop and may be used from any thread. Begins at once: the log need not exist
+    yet. Close it before the loop goes.
+    """
+
+    def __init__(
+        self, path_log: Path, path_index: Path, call: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self._path_log = path_log
+        self._path_index = path_index
+        self._call = call
+        self._asked: SimpleQueue[Asked | None] = SimpleQueue()
+        self._closing = False
+        self._batches: Batches | None = None
+        self._finder = Finder(path_index)
+        self._thread = threading.Thread(target=self._run, name="library", daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Question, then: Callable[[Answer], None]) -> None:
+        """See `chatcore.log.archive.Archive`. What is asked after `close` is not answered."""
+        self._asked.put((question, then))
+
+    def close(self) -> None:
+        """Let go. Waits for the question that is being answered; those behind it are not answered."""
+        self._closing = True
+        self._asked.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (asked := self._asked.get()) is not None and not self._closing:
+            question, then = asked
+            self._call(partial(then, self._answer(question)))
+        self._let_go()
+
+    def _answer(self, question: Question) -> Answer:
+        try:
+            if self._batches is None:
+                self._batches = Batches(self._path_log)
+            return self._read(self._batches, question)
+        except (sqlite3.Error, ValueError, OverflowError, StoreError) as error:
+            # Opened anew for the next question: what was wrong may be over, and the file another one.
+            self._let_go()
+            logger.warning("the history on disk cannot be read: %s", error)
+            return Unreadable(
+                f"The history on disk cannot be read: {str(error).rstrip('.')}. Try again later; "
+                "`chatcore check` tells the administrator more."
+            )
+
+    def _let_go(self) -> None:
+        self._finder.close()
+        if self._batches is not None:
+            self._batches.close()
+            self._batches = None
+
+    def _read(self, batches: Batches, question: Question) -> Answer:
+        match question:
+            case Past():
+                return past(batches, question)
+            case Rest():
+                return rest(batches, question)
+            case Search():
+                return self._finder.find(batches, question)
+            case _:
+                assert_never(question)
+
+
+def past(batches: Batches, question: Past) -> Found:
+    """A page of one stream. `more` may also mean that the search ended at its bound: a filter matched too rarely."""
+    after = batches.kept_from - 1
+    forwards = question.after is not None or question.since_ms is not None
+    if question.after is not None:
+        after = max(after, question.after)
+    if question.since_ms is not None:
+        after = max(after, batches.seq_at(question.since_ms) - 1)
+    allowance = Allowance()
+    span = Span(question.stream, after, question.before)
+    records = batches.records([span], allowance, newest_first=not forwards)
+    if forwards:
+        if question.talk_only:
+            records = (each for each in records if type(each) is Said)
+        found, more = first_page(records, question.lines)
+    else:
+        found, more = last_page(records, question.lines, talk_only=question.talk_only)
+    return Found(found, more or allowance.spent)
+
+
+def rest(batches: Batches, question: Rest) -> Stretch:
+    """The next page of a reader that is behind, and where it ends."""
+    position, until = question.position, question.until
+    spans = [
+        Span(stream, max(position, after), 1 + (until if left is None else min(left, until)))
+        for stream, after, left in question.parts
+    ]
+    allowance = Allowance()
+    records = batches.records(spans, allowance)
+    data, end = next(pages(records, question.form.record, until), (b"", until))
+    # Only the last page ends at `until`: there is nothing left up to there, or we may not read on.
+    return Stretch(data, allowance.reached if end == until and allowance.spent else end)

@@ -1,0 +1,199 @@
+"""The round in which the disk is full: everything said is refused with a reason, and later accepted again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from .process import DEADLINE_S, ROOT, Failed, Server, tool
+from .verdict import Account, History, Verdict, judge
+from .wire import Asker, Wire, form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .wire import Message
+
+ROOM = "#lobby"
+DISK_MIB = 16
+WORDS = "x" * 500
+BEFORE, DURING, AFTER = 200, 500, 200
+"""Lines said in the three parts of the round."""
+
+TO_FILL = 20_000
+"""Lines within which a disk without a free byte must be noticed: what is left of the -wal takes 4 MiB of them."""
+
+MOST_MIB = 16
+"""By how much the server's memory may grow while the disk is full."""
+
+QUESTIONS = ("ping", "help")
+"""What is answered meanwhile. What tells of the state of rooms waits with the batch that could not be written."""
+
+
+class SmallDisk:
+    """A file system in memory, of a few MiB, that only processes in its own mount namespace see."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError when that cannot be had: it takes root, or leave to make a user namespace."""
+        folder.mkdir()
+        self.path = folder
+        mine = os.geteuid() == 0
+        unshare = ["unshare", "--mount", *([] if mine else ["--map-root-user"])]
+        mount = f'mount -t tmpfs -o size={DISK_MIB}m none "$0" && echo mounted && exec cat'
+        self._holder = subprocess.Popen(
+            [*unshare, "sh", "-c", mount, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self._holder.stdout is not None
+        if not self._holder.stdout.readline():
+            _, words = self._holder.communicate()
+            raise OSError(errno.EPERM, words.decode().strip() or "no namespace", str(folder))
+        user = [] if mine else ["--user", "--preserve-credentials"]
+        self.under = ("nsenter", "--mount", *user, f"--target={self._holder.pid}", f"--wd={ROOT}")
+        self.outside = folder.__class__(f"/proc/{self._holder.pid}/root{folder}")
+        """The same folder for us."""
+
+    def fill(self) -> None:
+        """Not a byte is left."""
+        with (self.outside / "filler").open("wb", buffering=0) as file:
+            for size in (1024 * 1024, 4096, 1):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+
+    def make_room(self) -> None:
+        (self.outside / "filler").unlink()
+
+    def close(self) -> None:
+        self._holder.communicate()
+
+
+class Sender(Account):
+    """Says numbered lines one after the other, and notes what becomes of each."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__("sender", (ROOM,), sees_all=True)
+        self.refused: dict[str, Message] = {}
+        self.answered = 0
+        """Questions."""
+        self._wire = Wire(address)
+        self._wire.send(form("hello", v=1, alias=self.name, rooms=self.rooms))
+        self.read_until(lambda message: message["t"] == "welcome")
+
+    @property
+    def unanswered(self) -> int:
+        return self.said - len(self.acked) - len(self.refused)
+
+    def say(self, count: int) -> None:
+        """So many lines, without waiting."""
+        for _ in range(count):
+            self.said += 1
+            line = f"{self.name}-{self.said}"
+            self._wire.send(form("say", id=line, room=ROOM, text=f"{line} {WORDS}"))
+
+    def ask(self) -> None:
+        """One of each question; returns when the last is answered."""
+        for number, question in enumerate(QUESTIONS):
+            self._wire.send(form(question, re=number))
+        self.read_until(lambda message: message.get("re") == len(QUESTIONS) - 1)
+        self.answered += len(QUESTIONS)
+
+    def read_until(self, wanted: Callable[[Message], object]) -> None:
+        """Read what comes, up to a message for which it holds."""
+        end, found = time.monotonic() + DEADLINE_S, False
+        while not found:
+            if time.monotonic() > end:
+                raise Failed(f"{self.unanswered} lines of {self.said} without an answer")
+            for message in self._wire.messages():
+                self._note(message)
+                found = found or bool(wanted(message))
+
+    def _note(self, message: Message) -> None:
+        if message["t"] == "say":
+            line = message["text"].partition(" ")[0]
+            self.seen.append((message["seq"], line))
+            self.acked[line] = message["seq"]
+        elif message["t"] == "refused":
+            self.refused[message["id"]] = message
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+def full_round(folder: Path) -> Verdict:
+    """Raises OSError where there can be no small disk."""
+    folder.mkdir(exist_ok=True)
+    disk = SmallDisk(folder / "disk")
+    data = disk.path / "data"
+    try:
+        server = Server(folder, data=data, under=disk.under)
+        try:
+            sender = Sender(server.address)
+            notes, faults = _break(disk, server, sender)
+            checked = tool("check", "--data", str(disk.outside / "data"))
+            server.kill()
+            server = Server(folder, server.address[1], data=data, under=disk.under)
+            asker = Asker(server.address, "Asker", (ROOM,))
+            verdict = judge(History({ROOM: asker.history(ROOM)}), [sender])
+            verdict.lost += sum(line in sender.acked for line in sender.refused)
+            asker.close()
+            sender.close()
+        finally:
+            server.close()
+    finally:
+        disk.close()
+    verdict.notes += notes
+    verdict.faults += faults
+    if checked.returncode:
+        verdict.faults.append(f"chatcore check: {checked.stderr.strip()}")
+    return verdict
+
+
+def _break(disk: SmallDisk, server: Server, sender: Sender) -> tuple[list[str], list[str]]:
+    """Fill the disk, look what becomes of what is said and asked, make room. What was measured, and what is wrong."""
+    faults = []
+    sender.say(BEFORE)
+    sender.read_until(lambda _: not sender.unanswered)
+    before_kib = server.rss_kib
+    disk.fill()
+    while not sender.refused and sender.said < TO_FILL:
+        sender.say(1)
+        sender.ask()
+    stored, unanswered = len(sender.acked), sender.unanswered
+    for _ in range(DURING):
+        sender.say(1)
+        sender.ask()
+    if len(sender.acked) != stored:
+        faults.append("acknowledged while the disk was full")
+    if len(sender.refused) <= DURING or any(
+        each["code"] != "storage_full" or "full" not in each["words"]
+        for each in sender.refused.values()
+    ):
+        faults.append(f"{len(sender.refused)} refused, not all as storage_full with a reason")
+    grown_mib = (server.rss_kib - before_kib) / 1024
+    if grown_mib > MOST_MIB:
+        faults.append(f"memory grew by more than {MOST_MIB} MiB")
+    disk.make_room()
+    refused, pause, end = len(sender.refused), threading.Event(), time.monotonic() + DEADLINE_S
+    sender.read_until(lambda _: sender.unanswered == 0)
+    while len(sender.acked) == stored + unanswered and time.monotonic() < end:
+        sender.say(1)
+        sender.read_until(lambda _: not sender.unanswered)
+        pause.wait(0.01)
+    sender.say(AFTER)
+    sender.read_until(lambda _: not sender.unanswered)
+    notes = [f"acknowledged {len(sender.acked)}, refused {refused}"]
+    notes.append(
+        f"{sender.answered} questions answered meanwhile, server memory +{grown_mib:.1f} MiB"
+    )
+    return notes, faults

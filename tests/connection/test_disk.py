@@ -1,0 +1,133 @@
+"""What everybody sees of a disk that is slow, full, or broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatcore.connection.exchange import UNSAVED_CHARS
+
+FULL = "The disk is full: nothing can be stored until somebody makes room."
+
+
+class Disk:
+    """Makes nothing durable until it is told to."""
+
+    def __init__(self, house: Any) -> None:
+        self.ready = False
+        self.journal = house.lag(lambda waiting: waiting if self.ready else 0)
+
+
+@pytest.fixture
+def disk(house: Any) -> Disk:
+    return Disk(house)
+
+
+def test_nothing_is_seen_before_it_is_durable_and_pings_are_answered_meanwhile(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.plain("Bob")
+    ann.sent.clear()
+    disk.ready = False
+    ann.say("hi", "/who", "/ping")
+    bob.say("/ping")
+    house.rest()
+    assert ann.lines == ["-- pong"]
+    assert bob.lines == ["-- pong"]
+    disk.ready = True
+    house.settle()
+    assert ann.lines == ["-- pong", "Ann: hi", "-- In #lobby (2): Ann, Bob"]
+    assert bob.lines == ["-- pong", "Ann: hi"]
+
+
+def test_a_disk_far_behind_holds_back_those_who_speak_and_nobody_else(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.plain("Bob")
+    ann.sent.clear()
+    disk.ready = False
+    line = "x" * 4_000
+    lines = UNSAVED_CHARS // len(line) + 16
+    for _ in range(lines // 16 + 1):
+        ann.say(*[line] * 16)
+    ann.say("/who")
+    house.rest()
+    held = house.world.log.unsaved_chars
+    assert UNSAVED_CHARS < held < UNSAVED_CHARS + 256 * 1024
+    assert ann.incoming, "what it goes on sending is not read"
+    bob.say("/ping", "and I", "/ping")
+    house.rest()
+    assert bob.lines == ["-- pong"]
+    disk.ready = True
+    house.settle()
+    said = [each for each in bob.lines if each.startswith("Ann: ")]
+    assert len(said) == (lines // 16 + 1) * 16
+    assert "Bob: and I" in bob.lines
+    assert bob.lines.count("-- pong") == 2
+    assert ann.lines[-1].startswith("-- In #lobby")
+
+
+def test_a_connection_that_is_held_back_may_go(house: Any, disk: Disk) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.plain("Bob")
+    disk.ready = False
+    for _ in range(UNSAVED_CHARS // 60_000 + 1):
+        ann.say(*["x" * 4_000] * 15)
+    house.rest()
+    bob.say("held")
+    house.rest()
+    house.exchange.lost(house.connection_of(bob), "test")
+    house.rest()
+    assert bob.closes == 1
+    disk.ready = True
+    house.settle()
+    assert ann.lines[-1] == "Bob has left the chat room!"
+
+
+def test_a_full_disk_refuses_lines_with_the_reason_and_takes_them_again(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.native("Bob")
+    ann.sent.clear()
+    disk.journal.troubled = FULL
+    ann.say("/ping")
+    house.settle()
+    ann.say("hi", "/who")
+    bob.say({"t": "say", "id": "b1", "room": "#lobby", "text": "hi"})
+    house.settle()
+    assert FULL in ann.lines[1]
+    assert ann.lines[2].startswith("-- In #lobby")
+    (refused,) = [each for each in bob.messages if each["t"] == "refused"]
+    assert (refused["id"], refused["code"]) == ("b1", "storage_full")
+    disk.journal.troubled = ""
+    ann.say("/ping")
+    house.settle()
+    bob.say({"t": "say", "id": "b1", "room": "#lobby", "text": "hi"})
+    house.settle()
+    assert ann.lines[-1] == "Bob: hi"
+
+
+def test_a_broken_disk_ends_the_server_and_acknowledges_nothing_more(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.native("Bob")
+    ann.sent.clear()
+    disk.ready = False
+    ann.say("stored?")
+    bob.say({"t": "say", "id": "b1", "room": "#lobby", "text": "stored?"})
+    house.rest()
+    disk.journal.failed = "The log cannot be written: disk I/O error."
+    ann.say("/ping", "more")
+    house.rest()
+    assert ann.ended
+    assert bob.ended
+    assert not [line for line in ann.lines if "stored?" in line]
+    assert ann.lines[-1].startswith("-- The server could not write to its disk")
+    assert [each["t"] for each in bob.messages if each["t"] in {"say", "ack", "bye"}] == ["bye"]
+    assert bob.messages[-1]["reason"] == "storage"
+    assert house.server.exit_code == 74
