@@ -244,7 +244,7 @@ class Exchange:
     def _answer(self, connection: Connection, command: Command, outcome: Outcome) -> None:
         """Queue the replies around the records, and follow what the records say."""
         if outcome.replies:
-            before = outcome.records[0].seq - 1 if outcome.records else self._world.log.head_seq
+            before = outcome.records[0].seq - 1 if outcome.records else self._world.told_seq
             self._answers.reply(connection, outcome.replies, before, before, type(command))
         if outcome.records:
             self.attendance.follow(outcome.records, connection)
@@ -256,7 +256,7 @@ class Exchange:
         dialect = connection.dialect
         assert dialect is not None
         token = secrets.token_urlsafe(TOKEN_BYTES) if dialect.returns else None
-        head = self._world.log.head_seq
+        head = self._world.told_seq
         outcome = self.hub.arrive(Arrival(hello, secrets.token_hex(SID_BYTES), token))
         welcome = outcome.replies[0]
         if type(welcome) is not Welcome:

@@ -47,6 +47,20 @@ class World:
     """Why nothing can be stored for now, for people; empty when all is well. See `chatcore.log.journal`."""
     kept_words: str = ""
     """For how long history is kept, told to those who join; empty: for ever."""
+    changed_seq: int = 0
+    """The last record that changed who is here, under which name, in which room, or which rooms there are."""
+
+    @property
+    def told_seq(self) -> int:
+        """Up to where an answer may tell of what happened, and then has to wait for: the end of the log.
+
+        While nothing can be stored that wait may be long, and answers tell only of what is durable; unless people or
+        rooms have changed since, because the state is always that at the end.
+        """
+        durable_seq = self.log.durable_seq
+        if self.trouble and self.changed_seq <= durable_seq:
+            return durable_seq
+        return self.log.head_seq
 
 
 @final

@@ -16,7 +16,7 @@ from chatcore.hub.verbs import DECIDE
 from chatcore.hub.verbs.people import decide_arrival, decide_lapse, decide_quit
 from chatcore.hub.verbs.rooms import decide_gather
 from chatcore.hub.verbs.talk import decide_say
-from chatcore.log.record import Closed, Opened, Said
+from chatcore.log.record import Closed, Direct, Opened, Said
 
 if TYPE_CHECKING:
     from chatcore.hub.command import Arrival, Command, Gather
@@ -131,6 +131,8 @@ class Hub:
         record = self._orderer.number(draft, world.now_ms)
         world.log.append(record)
         apply(world.state, record)
+        if type(record) is not Said and type(record) is not Direct:
+            world.changed_seq = record.seq
         match record:
             case Closed():
                 world.presence.gone(record.sid)

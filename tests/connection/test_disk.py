@@ -131,3 +131,61 @@ def test_a_broken_disk_ends_the_server_and_acknowledges_nothing_more(
     assert [each["t"] for each in bob.messages if each["t"] in {"say", "ack", "bye"}] == ["bye"]
     assert bob.messages[-1]["reason"] == "storage"
     assert house.server.exit_code == 74
+
+
+def test_while_nothing_can_be_stored_questions_are_answered_of_what_is(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.native("Bob")
+    ann.say("stored")
+    house.settle()
+    ann.sent.clear()
+    disk.ready = False
+    ann.say("held")
+    house.rest()
+    disk.journal.troubled = FULL
+    ann.say("/ping")
+    house.rest()
+    ann.say("/who", "/rooms", "/history 1", "/last Ann")
+    bob.say({"t": "history", "room": "#lobby", "limit": 10, "re": 1})
+    house.rest()
+    assert [line.rpartition("] ")[2] for line in ann.lines] == [
+        "-- pong",
+        "-- In #lobby (2): Ann, Bob",
+        "-- #lobby (2)",
+        "Ann: stored",
+        "Ann: stored",
+    ]
+    (page,) = [each for each in bob.messages if each["t"] == "history" and each.get("re") == 1]
+    assert [each.get("text") for each in page["records"]][-1] == "stored"
+    disk.ready, disk.journal.troubled = True, ""
+    house.settle()
+    assert ann.lines[-1] == "Ann: held"
+
+
+def test_while_nothing_can_be_stored_a_session_that_is_held_may_return(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.connect()[0]
+    bob.say({"t": "hello", "v": 1, "alias": "Bob"})
+    house.settle()
+    welcome = bob.messages[0]
+    bob.reset()
+    house.settle()
+    disk.ready = False
+    ann.say("held")
+    house.rest()
+    disk.journal.troubled = FULL
+    ann.say("/ping")
+    house.rest()
+    back = house.connect()[0]
+    hello = {"t": "hello", "v": 1, "alias": "Bob", "token": welcome["token"]}
+    back.say(hello | {"log": welcome["log"], "after": welcome["seq"]})
+    house.rest()
+    assert back.messages[0]["resumed"]
+    assert not [each for each in back.messages if each["t"] == "say"]
+    disk.ready, disk.journal.troubled = True, ""
+    house.settle()
+    assert back.messages[-1]["text"] == "held"

@@ -73,7 +73,7 @@ def _welcome(
     *,
     resumed: bool,
 ) -> Welcome:
-    head = world.log.head_seq
+    head = world.told_seq
     seq = min(hello.after, head) if resumed and hello.after is not None else head
     return Welcome(
         world.log.name,
