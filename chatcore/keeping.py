@@ -36,7 +36,7 @@ SNAPSHOT_RECORDS = 50_000
 LINES_RECALLED = 2_000
 """Lines taken into memory at a start, so that not everybody who returns at once has to ask the disk; 8 MiB at most."""
 
-BUSY_TURNS_A_S = 100
+BUSY_TURNS_A_S = 500
 """Turns a second from which on the loop counts as busy, and what can wait (the index) rests."""
 
 LOG_NAME_BYTES = 8

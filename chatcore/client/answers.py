@@ -69,9 +69,11 @@ def _rooms(ok: Ok) -> list[str]:
 
 def found_words(count: int, more: bool) -> str:
     """How many lines a search found."""
+    if not count and more:
+        return "Nothing found yet: the search index is still being made. Try again in a while."
     if not count:
         return "Nothing found."
-    older = "; there are older ones: add before: and a day, or more words" if more else ""
+    older = "; there may be older ones: add before: and a day, or more words" if more else ""
     return f"{count:,} line{'s' if count > 1 else ''} found{older}."
 
 

@@ -209,7 +209,7 @@ class Model:
         lines = [line for each in history.records for line in self._record(each, past=True)]
         if not history.room:
             return lines + notice(found_words(len(history.records), history.more))
-        return lines or notice(f"Nothing has been said in {history.room} yet.")
+        return lines or notice(f"Nothing was found in {history.room}.")
 
     def _record(  # noqa: PLR0911 - one arm a kind of record
         self, record: messages.Record, *, past: bool

@@ -195,8 +195,12 @@ def _history(page: HistoryPage) -> bytes:
         if line
     ]
     if page.asked and not lines:
-        return notice(f"Nothing has been said in {page.room} yet.")
+        who = f" by {shown(page.by)}" if page.by else ""
+        return notice(f"Nothing{who} was found in {page.room}.")
     return "".join(lines).encode()
+
+
+NOT_YET = "Nothing found yet: the search index is still being made. Try again in a while."
 
 
 def _search(page: SearchPage) -> bytes:
@@ -208,10 +212,10 @@ def _search(page: SearchPage) -> bytes:
         if line
     ]
     if not lines:
-        return notice("Nothing found.")
+        return notice(NOT_YET if page.more else "Nothing found.")
     count = len(page.records)
     words = f"{count:,} line{'s' if count > 1 else ''} found"
-    more = "; there are older ones: add before: and a day, or more words" if page.more else ""
+    more = "; there may be older ones: add before: and a day, or more words" if page.more else ""
     return "".join(lines).encode() + notice(f"{words}{more}.")
 
 

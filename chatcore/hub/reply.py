@@ -59,6 +59,8 @@ class HistoryPage(NamedTuple):
     re: Tag = None
     asked: bool = True
     """False: shown on joining."""
+    by: str = ""
+    """Only what was said under this alias, as it was typed."""
 
 
 @final

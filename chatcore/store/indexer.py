@@ -50,7 +50,7 @@ BURST_LINES = 200
 BURST_CHUNKS = 400
 """Pieces of batches read for a transaction, lines or not: a storm of joins holds none."""
 
-BUSY_SHARE = 0.005
+BUSY_SHARE = 0.01
 """The part of the time that the indexer may work while the server is busy."""
 
 LOOK_S = 0.25

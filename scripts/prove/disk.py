@@ -7,6 +7,8 @@ import os
 import subprocess
 import threading
 import time
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .process import DEADLINE_S, ROOT, Failed, Server, tool
@@ -15,7 +17,6 @@ from .wire import Asker, Wire, form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .wire import Message
 
@@ -57,8 +58,8 @@ class SmallDisk:
             raise OSError(errno.EPERM, words.decode().strip() or "no namespace", str(folder))
         user = [] if mine else ["--user", "--preserve-credentials"]
         self.under = ("nsenter", "--mount", *user, f"--target={self._holder.pid}", f"--wd={ROOT}")
-        self.outside = folder.__class__(f"/proc/{self._holder.pid}/root{folder}")
-        """The same folder for us."""
+        self.outside = Path(f"/proc/{self._holder.pid}/root{folder}")
+        """The same folder for us; not for SQLite, which resolves links by itself and ends up beside it."""
 
     def fill(self) -> None:
         """Not a byte is left."""
@@ -133,27 +134,24 @@ class Sender(Account):
 def full_round(folder: Path) -> Verdict:
     """Raises OSError where there can be no small disk."""
     folder.mkdir(exist_ok=True)
-    disk = SmallDisk(folder / "disk")
-    data = disk.path / "data"
-    try:
-        server = Server(folder, data=data, under=disk.under)
-        try:
-            sender = Sender(server.address)
-            notes, faults = _break(disk, server, sender)
-            checked = tool("check", "--data", str(disk.outside / "data"))
-            server.kill()
-            server = Server(folder, server.address[1], data=data, under=disk.under)
-            asker = Asker(server.address, "Asker", (ROOM,))
-            verdict = judge(History({ROOM: asker.history(ROOM)}), [sender])
-            verdict.lost += sum(line in sender.acked for line in sender.refused)
-            asker.close()
-            sender.close()
-        finally:
-            server.close()
-    finally:
-        disk.close()
+    with ExitStack() as opened:
+        disk = opened.enter_context(closing(SmallDisk(folder / "disk")))
+        data = disk.path / "data"
+        server = opened.enter_context(closing(Server(folder, data=data, under=disk.under)))
+        sender = opened.enter_context(closing(Sender(server.address)))
+        notes, faults = _break(disk, server, sender)
+        checked = tool("check", "--data", str(data), under=disk.under)
+        server.kill()
+        again = Server(folder, server.address[1], data=data, under=disk.under)
+        opened.enter_context(closing(again))
+        asker = opened.enter_context(closing(Asker(again.address, "Asker", (ROOM,))))
+        history = History({ROOM: asker.history(ROOM)})
+    verdict = judge(history, [sender])
     verdict.notes += notes
     verdict.faults += faults
+    verdict.faults += [
+        f"{line} was refused and stored" for line in sender.refused if line in history.place
+    ]
     if checked.returncode:
         verdict.faults.append(f"chatcore check: {checked.stderr.strip()}")
     return verdict

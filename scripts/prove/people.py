@@ -211,11 +211,10 @@ class Typist(Person):
 
     def _live(self, wire: Wire) -> None:
         wire.send(f"{self.name}\n".encode())
-        connected = f"{self.name} has connected to the chat room"
-        rest = self._read_to(wire, connected)
+        rest = self._read_past_join(wire)
         if self.rooms != ("#lobby",):
             wire.send(f"/join {self.rooms[0]}\n".encode())
-            rest = self._read_to(wire, connected)
+            rest = self._read_past_join(wire)
         self.joined.set()
         self._take(rest)
         self._talk(wire, lambda: self._take(wire.lines()))
@@ -223,15 +222,15 @@ class Typist(Person):
     def _form(self, line: str, text: str) -> bytes:
         return f"{text}\n".encode()
 
-    def _read_to(self, wire: Wire, line: str) -> list[str]:
-        """The lines behind that one, as far as they are there."""
+    def _read_past_join(self, wire: Wire) -> list[str]:
+        """The lines behind the one that tells everybody; in big rooms it names only some of those who came."""
         while True:
             lines = wire.lines()
-            if line in lines:
-                return lines[lines.index(line) + 1 :]
-            for each in lines:
-                if "taken" in each or "held" in each:
-                    raise Failed(f"not let in: {each}")
+            for at, line in enumerate(lines):
+                if line.endswith(" connected to the chat room") and not line.startswith("["):
+                    return lines[at + 1 :]
+                if "taken" in line or "held" in line:
+                    raise Failed(f"not let in: {line}")
 
     def _take(self, lines: Sequence[str]) -> None:
         for each in lines:

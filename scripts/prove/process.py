@@ -83,8 +83,8 @@ class Server:
 
     @property
     def rss_kib(self) -> int:
-        """Memory of its own; the pages of files that it has mapped are the system's."""
-        return self._status("RssAnon")
+        """Memory in use."""
+        return self._status("VmRSS")
 
     def _status(self, field: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
@@ -122,10 +122,10 @@ class Server:
             self.process.stdout.close()
 
 
-def tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+def tool(*arguments: str, under: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Run one of the command line tools: `check`, `backup`, `export`."""
     return subprocess.run(
-        [sys.executable, "-m", "chatcore", *arguments],
+        [*under, sys.executable, "-m", "chatcore", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

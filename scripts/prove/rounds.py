@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 ROOMS = ("#lobby", "#dev", "#ops")
 
-WINDOW = 32
-"""Lines under way of each writer: enough that a kill always finds some in every state between socket and disk."""
+WINDOW = 8
+"""Lines under way of each writer: enough that a kill finds some in every state between socket and disk."""
 
 SHORTEST_S, LONGEST_S = 0.02, 2.0
 """From one breakage to the next, drawn at random: from before everybody is back to long after."""

@@ -1,4 +1,4 @@
-"""The round in which two people stop reading, one of each dialect, while much more is said than memory holds."""
+"""The round in which some stop reading, of both dialects, while much more is said than memory holds."""
 
 from __future__ import annotations
 
@@ -25,34 +25,39 @@ MOST_MIB = 32
 """By how much the server's memory may grow in all, whatever is said."""
 
 
-def stall_round(folder: Path, lines: int) -> Verdict:
-    """Neither of the two is closed or told of a gap; awake, they see every line once, in order."""
+def stall_round(
+    folder: Path, lines: int, *, asleep: int = 2, others: int = 2, padding: int = PADDING
+) -> Verdict:
+    """None of them is closed or told of a gap; awake, they see every line once, in order."""
     server = Server(folder)
     address = server.address
-    talker = Talker("talker", address, ROOM, window=WINDOW, most=lines, padding=PADDING)
-    asleep: list[Person] = [
-        Talker("sleeper", address, ROOM, receive_buffer=RECEIVE_BUFFER),
-        Typist("snorer", address, ROOM, receive_buffer=RECEIVE_BUFFER),
+    talker = Talker("talker", address, ROOM, window=WINDOW, most=lines, padding=padding)
+    kinds = (Talker, Typist)
+    sleepers: list[Person] = [
+        kinds[number % 2](f"sleeper{number}", address, ROOM, receive_buffer=RECEIVE_BUFFER)
+        for number in range(asleep)
     ]
-    others: list[Person] = [Talker("reader", address, ROOM), Typist("watcher", address, ROOM)]
-    people = [*asleep, *others, talker]
+    readers: list[Person] = [
+        kinds[number % 2](f"reader{number}", address, ROOM) for number in range(others)
+    ]
     try:
-        begin([*asleep, *others])
-        for person in asleep:
+        begin([*sleepers, *readers])
+        for person in sleepers:
             person.nap()
         before_kib = server.rss_kib
         talker.start()
+        people = [*sleepers, *readers, talker]
         wait_for(lambda: talker.quiet, people, "everything is said")
         grown_mib = (server.rss_kib - before_kib) / 1024
-        most = max(len(person.seen) for person in asleep)
-        for person in asleep:
+        most = max(len(person.seen) for person in sleepers)
+        for person in sleepers:
             person.wake()
         verdict = finish(server, people)
     finally:
         server.close()
-    verdict.notes.append(f"server memory +{grown_mib:.1f} MiB")
+    verdict.notes.append(f"{asleep} asleep, server memory +{grown_mib:.1f} MiB")
     if grown_mib > MOST_MIB:
         verdict.faults.append(f"more than {MOST_MIB} MiB")
-    if most > lines // 2 or any(person.returns for person in asleep):
+    if most > lines // 2 or any(person.returns for person in sleepers):
         verdict.faults.append("they did not stall, or were closed")
     return verdict

@@ -239,7 +239,7 @@ def test_history_is_past_and_changes_nothing(model):
     assert [(line.kind, line.past) for line in lines] == [(Kind.SAID, True), (Kind.LEFT, True)]
     assert model.current == "#lobby"
     assert texts(model.show(messages.History("r", "#lobby", (), False))) == [
-        "Nothing has been said in #lobby yet."
+        "Nothing was found in #lobby."
     ]
 
 
@@ -248,10 +248,12 @@ def test_what_a_search_found_says_where_and_how_much_it_is(model):
     lines = model.show(messages.History("r", "", found, True))
     assert [(line.past, line.room) for line in lines] == [(True, ""), (True, "#dev"), (False, "")]
     assert lines[2].text == (
-        "2 lines found; there are older ones: add before: and a day, or more words."
+        "2 lines found; there may be older ones: add before: and a day, or more words."
     )
     assert texts(model.show(messages.History("r", "", found[:1], False)))[1:] == ["1 line found."]
     assert texts(model.show(messages.History("r", "", (), False))) == ["Nothing found."]
+    (words,) = texts(model.show(messages.History("r", "", (), True)))
+    assert words.startswith("Nothing found yet")
 
 
 def test_a_gap_is_told_in_its_place(model):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcore.dialects.plain_form import PlainForm, event_line, plain_reply
+from chatcore.dialects.plain_form import NOT_YET, PlainForm, event_line, plain_reply
 from chatcore.hub.reply import (
     Ack,
     Bye,
@@ -139,7 +139,8 @@ REPLIES: list[tuple[Reply, str]] = [
         Entered(RoomView("#tea", "", 20, people(20))),
         f"-- You are in #tea.\n-- Here: {TWENTY} (20).\n",
     ),
-    (HistoryPage(ROOM, (), False, NOON), "-- Nothing has been said in #lobby yet.\n"),
+    (HistoryPage(ROOM, (), False, NOON), "-- Nothing was found in #lobby.\n"),
+    (HistoryPage(ROOM, (), False, NOON, by="Bob"), "-- Nothing by Bob was found in #lobby.\n"),
     (HistoryPage(ROOM, (), False, NOON, None, False), ""),
     (
         HistoryPage(ROOM, (said("a\nb", 2), RECORDS[11][0]), False, NOON + 60_000),
@@ -201,9 +202,10 @@ REPLIES: list[tuple[Reply, str]] = [
     (
         SearchPage((said("a"),), True),
         "[2026-11-20 12:00] #lobby Ann: a\n"
-        "-- 1 line found; there are older ones: add before: and a day, or more words.\n",
+        "-- 1 line found; there may be older ones: add before: and a day, or more words.\n",
     ),
     (SearchPage((), False), "-- Nothing found.\n"),
+    (SearchPage((), True), f"-- {NOT_YET}\n"),
     (Wanted(Past(ROOM, 1, 9), HistoryPage(ROOM, (), False, NOON), 1, 8), ""),
     (Presence(AWAY), ""),
     (Ack("id", 5), ""),

@@ -182,6 +182,22 @@ def test_the_loop_waits_once_for_a_batch(bench: Bench, said: Callable[..., Said]
     assert bench.journal.durable_seq(FOR_EVER_S) == 0
 
 
+def test_a_commit_that_nobody_waited_for_does_not_end_the_next_wait(
+    bench: Bench, said: Callable[..., Said], wait_for: Callable[..., None]
+) -> None:
+    bench.stall(said(1))
+    assert bench.journal.durable_seq(0.001) == 0
+    bench.disk.gate.set()
+    assert bench.is_woken()
+    wait_for(lambda: bench.journal._finished == bench.journal._handed, "the thread is idle")
+    bench.disk.stalled.clear()
+    bench.stall(said(2))
+    opener = threading.Timer(0.01, bench.disk.gate.set)
+    opener.start()
+    assert bench.journal.durable_seq(PATIENT_S) == 2
+    opener.join()
+
+
 def test_what_gathers_during_a_commit_is_committed_together(
     bench: Bench, said: Callable[..., Said]
 ) -> None:

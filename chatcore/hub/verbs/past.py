@@ -63,7 +63,7 @@ def decide_last(world: World, session: Session, command: Last) -> Decision | Ref
     lines = _lines(command.limit, LAST_DEFAULT, HISTORY_MOST)
     if type(lines) is Refusal:
         return lines
-    page = HistoryPage(name, (), False, world.now_ms, command.re)
+    page = HistoryPage(name, (), False, world.now_ms, command.re, by=command.alias)
     before = world.told_seq + 1
     return _told(page_before(world, page, lines, before, alias=names.fold(command.alias)))
 
