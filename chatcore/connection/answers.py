@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatcore.hub.reply import Presence, Wanted
+from chatcore.hub.reply import STORAGE_FULL, Presence, Refused, Wanted
 from chatcore.hub.verbs import TELLS_NOTHING
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ class Answers:
             return
         plain: list[Reply] = []
         for reply in replies:
-            if type(reply) is not Wanted:
+            if type(reply) is Refused and reply.refusal.code == STORAGE_FULL:
+                # What it would wait for is just what it tells of.
+                self.send_now(connection, _written(connection, (reply,)))
+            elif type(reply) is not Wanted:
                 plain.append(reply)
             elif self._lookups is not None:
                 self._queue(connection, plain, position, needs)

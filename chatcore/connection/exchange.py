@@ -25,6 +25,7 @@ from chatcore.dialects.plain_form import plain_reply
 from chatcore.hub.command import Arrival, Away, Dm, Hello, Mistake, Quit, Say
 from chatcore.hub.flood import Allowance
 from chatcore.hub.reply import Bye, Refused, Welcome
+from chatcore.hub.verbs import TELLS_PAST
 from chatcore.log.reader import Reader
 
 if TYPE_CHECKING:
@@ -244,7 +245,10 @@ class Exchange:
     def _answer(self, connection: Connection, command: Command, outcome: Outcome) -> None:
         """Queue the replies around the records, and follow what the records say."""
         if outcome.replies:
-            before = outcome.records[0].seq - 1 if outcome.records else self._world.told_seq
+            world = self._world
+            before = world.past_seq if type(command) in TELLS_PAST else world.told_seq
+            if outcome.records:
+                before = outcome.records[0].seq - 1
             self._answers.reply(connection, outcome.replies, before, before, type(command))
         if outcome.records:
             self.attendance.follow(outcome.records, connection)

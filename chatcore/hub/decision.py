@@ -51,16 +51,18 @@ class World:
     """The last record that changed who is here, under which name, in which room, or which rooms there are."""
 
     @property
-    def told_seq(self) -> int:
-        """Up to where an answer may tell of what happened, and then has to wait for: the end of the log.
+    def past_seq(self) -> int:
+        """Up to where a page of the past tells of what happened, and then has to wait for: the end of the log.
 
-        While nothing can be stored that wait may be long, and answers tell only of what is durable; unless people or
-        rooms have changed since, because the state is always that at the end.
+        While nothing can be stored that wait may be long, and a page ends with what is durable.
         """
-        durable_seq = self.log.durable_seq
-        if self.trouble and self.changed_seq <= durable_seq:
-            return durable_seq
-        return self.log.head_seq
+        return self.log.durable_seq if self.trouble else self.log.head_seq
+
+    @property
+    def told_seq(self) -> int:
+        """What an answer that tells of the state has to wait for: likewise, unless people or rooms have changed since."""
+        past_seq = self.past_seq
+        return past_seq if self.changed_seq <= past_seq else self.log.head_seq
 
 
 @final

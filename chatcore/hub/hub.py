@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from chatcore.hub.apply import apply, apply_said
 from chatcore.hub.command import Away, Dm, Mistake, Quit, Say
 from chatcore.hub.decision import Decision
-from chatcore.hub.reply import Ack, Refusal, Refused
+from chatcore.hub.reply import STORAGE_FULL, Ack, Refusal, Refused
 from chatcore.hub.verbs import DECIDE
 from chatcore.hub.verbs.people import decide_arrival, decide_lapse, decide_quit
 from chatcore.hub.verbs.rooms import decide_gather
@@ -120,7 +120,7 @@ class Hub:
     def _full(self) -> Refusal:
         why = self.world.trouble.rstrip(".")
         return Refusal(
-            "storage_full", f"{why}. Nothing of this was stored: try again in a moment.", RETRY_S
+            STORAGE_FULL, f"{why}. Nothing of this was stored: try again in a moment.", RETRY_S
         )
 
     def _carry_out(self, decision: Decision) -> Outcome:

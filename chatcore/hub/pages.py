@@ -31,7 +31,7 @@ def recent(world: World, room: str) -> HistoryPage | Wanted | None:
     if there is None or not there.history or not world.history_on_join:
         return None
     page = HistoryPage(room, (), False, world.now_ms, asked=False)
-    before = world.told_seq + 1
+    before = world.past_seq + 1
     found = page_before(world, page, world.history_on_join, before, talk_only=True)
     return found if isinstance(found, Wanted) or found.records else None
 
@@ -80,7 +80,7 @@ def page_after(
     stream = world.log.peek(page.room)
     floor_seq = _floor(world, stream)
     begin = after if after is not None else _seq_before(stream, since_ms or 0)
-    found, more = first_page(stream.after(max(begin, floor_seq), world.told_seq), lines)
+    found, more = first_page(stream.after(max(begin, floor_seq), world.past_seq), lines)
     page = page._replace(records=found, more=more)
     if begin >= floor_seq:
         return page

@@ -29,6 +29,10 @@ class Refusal(NamedTuple):
     retry_s: float | None = None
 
 
+STORAGE_FULL = "storage_full"
+"""`Refusal.code` while nothing can be stored."""
+
+
 @final
 class Person(NamedTuple):
     alias: str

@@ -164,6 +164,37 @@ def test_while_nothing_can_be_stored_questions_are_answered_of_what_is(
     assert ann.lines[-1] == "Ann: held"
 
 
+def test_while_nothing_can_be_stored_refusals_do_not_wait_for_what_cannot_be_stored(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, gone = house.plain("Ann"), house.plain("Gone")
+    ann.sent.clear()
+    disk.ready = False
+    ann.say("held")
+    house.rest()
+    disk.journal.troubled = FULL
+    ann.say("/ping")
+    gone.end()  # a record that cannot be stored either, and that changes who is here
+    house.rest()
+    for _ in range(1_000):
+        ann.say("no")
+        house.rest()
+    ann.say("/history 1", "/who", "/ping")
+    house.rest()
+    assert ann.lines[0] == "-- pong"
+    assert all(FULL in line for line in ann.lines[1:1_001])
+    assert ann.lines[-2].endswith("Gone has connected to the chat room")
+    assert ann.lines[-1] == "-- pong"
+    disk.ready, disk.journal.troubled = True, ""
+    house.settle()
+    assert ann.lines[-3:] == [
+        "Ann: held",
+        "Gone has left the chat room!",
+        "-- In #lobby (1): Ann",
+    ]
+
+
 def test_while_nothing_can_be_stored_a_session_that_is_held_may_return(
     house: Any, disk: Disk
 ) -> None:

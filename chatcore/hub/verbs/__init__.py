@@ -225,5 +225,8 @@ DECIDE: dict[type[Command], Decide] = {
     Mistake: decide_mistake,
 }
 
+TELLS_PAST: frozenset[type[Command]] = frozenset({History, Last, Search})
+"""Commands whose answers are pages of the past, whatever has changed since."""
+
 TELLS_NOTHING: frozenset[type[Command]] = frozenset({Help, Ping, Mistake})
 """Commands whose answers are the same whatever happened: they wait for no disk, and may overtake."""

@@ -49,7 +49,7 @@ def decide_history(world: World, session: Session, command: History) -> Decision
     if command.since is not None:
         since_ms = at_ms(command.since, world.now_ms)
         return _told(page_after(world, page, lines, since_ms=since_ms))
-    before = world.told_seq + 1
+    before = world.past_seq + 1
     if command.before is not None:
         before = min(before, command.before)
     return _told(page_before(world, page, lines, before))
@@ -64,7 +64,7 @@ def decide_last(world: World, session: Session, command: Last) -> Decision | Ref
     if type(lines) is Refusal:
         return lines
     page = HistoryPage(name, (), False, world.now_ms, command.re, by=command.alias)
-    before = world.told_seq + 1
+    before = world.past_seq + 1
     return _told(page_before(world, page, lines, before, alias=names.fold(command.alias)))
 
 
@@ -87,7 +87,7 @@ def decide_search(world: World, session: Session, command: Search) -> Decision |
         if type(room) is Refusal:
             return room
         streams = (room,)
-    head = world.told_seq
+    head = world.past_seq
     question = archive.Search(
         query.words,
         streams,
