@@ -86,7 +86,13 @@ class Server:
 
     def _leave(self, reason: str) -> None:
         self._stopping = True
-        logger.info("stopping: telling %d connections", len(self.exchange.connections))
+        people, longest_ms = (
+            len(self.exchange.connections),
+            self.reactor.stats.longest_stall_s * 1e3,
+        )
+        logger.info(
+            "stopping: telling %d connections; the longest turn took %.0f ms", people, longest_ms
+        )
         for listener in self.listeners:
             listener.close()
         self.exchange.stop(reason)

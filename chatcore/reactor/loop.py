@@ -2,7 +2,8 @@
 
 A turn: select → handlers of what is ready → what has become due → what was queued before this turn → `after_turn`.
 
-Invariants: whatever is queued during a turn runs in the next; an event never reaches a handler that was forgotten
+Invariants: whatever is queued during a turn runs in the next, or in one after it if there is more than a turn has
+time for; an event never reaches a handler that was forgotten
 earlier in its batch, even if the descriptor's number is in use again; and a fault in a handler is logged, told to
 that handler, and costs nobody else anything. Here, and nowhere else, stands `except Exception`.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import selectors
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chatcore.reactor.timers import Timer, Timers
@@ -82,8 +84,8 @@ class Reactor:
         """Those of them that were let go of since then: what comes for these numbers is for nobody."""
         self._timers = Timers()
         self._soon: list[Callable[[], None]] = []
-        self._calls: list[Callable[[], None]] = []
-        """What is left to be called in this turn, the next one last."""
+        self._calls: deque[Callable[[], None]] = deque()
+        """What is due to be called, in order."""
         self._handled = 0
         """Events that the last look at the selector found."""
         self._running_now: Handler | None = None
@@ -161,9 +163,12 @@ class Reactor:
                 break
             self._select(0.0)
             self._guarded(self._handle)
-        self._calls = [*self._timers.due(self.now), *soon, self.after_turn]
-        self._calls.reverse()
+        self._calls += self._timers.due(self.now)
+        self._calls += soon
         self._guarded(self._call)
+        fault = self._attempt(self.after_turn)
+        if fault is not None:
+            self._blame(fault)
         stats = self.stats
         stats.turns += 1
         stall_s = self._clock() - began
@@ -179,7 +184,7 @@ class Reactor:
 
     def _patience_s(self) -> float | None:
         """How long select may wait: until the next timer, or not at all when something is queued."""
-        if self._soon:
+        if self._soon or self._calls:
             return 0.0
         when = self._timers.next_at()
         return None if when is None else max(0.0, when - self._clock())
@@ -228,9 +233,19 @@ class Reactor:
         return events if current is handler and fd not in self._forgotten else 0
 
     def _call(self) -> None:
+        """Call what is due; 5,000 greetings that are due at once are more than one turn's work."""
         calls = self._calls
+        if not calls:
+            return
+        end = self._clock() + BATCH_S
+        left = CLOCK_EVERY
         while calls:
-            calls.pop()()
+            calls.popleft()()
+            left -= 1
+            if not left:
+                if self._clock() >= end:
+                    break
+                left = CLOCK_EVERY
 
     def _blame(self, fault: Exception) -> None:
         """Let the handler that was running end what is its own. One that cannot is forgotten, or it would fail for ever."""

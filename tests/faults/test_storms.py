@@ -213,8 +213,14 @@ def check_fairness(start: Start, server: Server, patience: float, count: int) ->
             watcher.read_until(f"^Watcher: {number} in between$", STORM_S)
             waits.append(time.monotonic() - began)
         answered = first_bytes(sockets, b"-- pong\n", patience)
-        print(f"\n{count} ready sockets: one person waited {max(waits) * 1000:.0f} ms at most")
         assert answered == count
+        server.stop()
+        longest = re.search(r"the longest turn took (\d+) ms", server.log)
+        assert longest
+        print(
+            f"\n{count} ready sockets: the longest turn took {longest[1]} ms; "
+            f"one person waited {max(waits) * 1000:.0f} ms at most"
+        )
     finally:
         for sock in sockets:
             sock.close()
