@@ -21,6 +21,7 @@ from chatcore.connection.exchange import PROGRESS_S
 from chatcore.connection.reception import JOIN_S
 from chatcore.dialects import native, native_form, plain
 from chatcore.dialects.wording import LINE_BYTES, TEXT_LINES
+from chatcore.hub import reply
 from chatcore.hub.decision import PEOPLE_ON_JOIN, PEOPLE_ON_WHO
 from chatcore.hub.names import NAME_CHARACTERS
 from chatcore.hub.session import SESSIONS_LAPSED, TOKEN_DAYS
@@ -207,6 +208,9 @@ def refusal_codes() -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
                 code = node.args[0]
+                if isinstance(code, ast.Name):
+                    yield getattr(reply, code.id)
+                    continue
                 assert isinstance(code, ast.Constant), f"{path}:{node.lineno}: a computed code"
                 yield str(code.value)
 
