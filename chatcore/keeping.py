@@ -19,6 +19,10 @@ from chatcore.hub.state import State
 from chatcore.log.journal import MemoryJournal
 from chatcore.log.log import Log
 from chatcore.log.order import LocalOrderer
+from chatcore.store.indexer import Indexer
+from chatcore.store.library import Library
+from chatcore.store.schema import DAMAGED, INDEX_FILE, LOG_FILE, StoreError
+from chatcore.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,13 +32,15 @@ if TYPE_CHECKING:
     from chatcore.log.journal import Journal
     from chatcore.log.record import Record
     from chatcore.reactor.loop import Reactor
-    from chatcore.store.store import Store
 
 SNAPSHOT_RECORDS = 50_000
 """Records after which the snapshot is brought up to date: a start folds no more than that, in half a second."""
 
 LINES_RECALLED = 2_000
 """Lines taken into memory at a start, so that not everybody who returns at once has to ask the disk; 8 MiB at most."""
+
+SNAPSHOT_S = 60.0
+"""The same by the clock: what no snapshot covers cannot be deleted when it is too old (`history.keep_days`)."""
 
 BUSY_TURNS_A_S = 500
 """Turns a second from which on the loop counts as busy, and what can wait (the index) rests."""
@@ -86,18 +92,16 @@ class OnDisk(InMemory):
 
     def __init__(self, settings: Settings, reactor: Reactor) -> None:
         super().__init__(settings)
-        # Only here, so that a server in memory starts without SQLite.
-        from chatcore.store.indexer import Indexer
-        from chatcore.store.library import Library
-        from chatcore.store.schema import INDEX_FILE, LOG_FILE
-        from chatcore.store.store import Store
-
         assert settings.data is not None
         folder = Path(settings.data)
         self._reactor = reactor
         self._store = Store.open(folder, settings.durability)
-        self.world.state, self._snapshot = recover(self._store)
-        self.world.log = recall(self._store)
+        try:
+            self.world.state, self._snapshot = recover(self._store)
+            self.world.log = recall(self._store)
+        except StoreError:
+            self._store.close()
+            raise
         self.orderer = LocalOrderer(self._store.head_seq, self._store.head_time_ms)
         self._journal = self._store.journal(lambda: reactor.call_from_thread(_nothing))
         self.journal = self._journal
@@ -109,7 +113,10 @@ class OnDisk(InMemory):
         self._indexer = Indexer(log_path, index_path, self._busy)
         self._since = self._store.head_seq - self._store.state_seq
         """Records since the last snapshot."""
-        self._saving = False
+        self._saving = self._overdue = False
+        self._kept_from = self._journal.kept_from
+        """Memory has nothing from before this `seq`."""
+        reactor.call_later(SNAPSHOT_S, self._every_now_and_then)
 
     def configure(self, settings: Settings) -> None:
         super().configure(settings)
@@ -119,8 +126,27 @@ class OnDisk(InMemory):
     def commit(self, batch: Sequence[Record]) -> None:
         self.journal.commit(batch)
         self._since += len(batch)
-        if self._since >= SNAPSHOT_RECORDS and not self._saving:
+        if self._since >= SNAPSHOT_RECORDS or self._overdue:
+            self._begin_snapshot()
+        if self._journal.kept_from != self._kept_from:
+            self._forget_deleted()
+
+    def _forget_deleted(self) -> None:
+        self._kept_from = self._journal.kept_from
+        self.world.log.forget(self._kept_from)
+
+    def _every_now_and_then(self) -> None:
+        self._forget_deleted()
+        self._overdue = self._since > 0
+        # What this turn has decided is handed over at its end, and the snapshot begins there.
+        if self._overdue and not self.world.log.has_batch:
+            self._begin_snapshot()
+        self._reactor.call_later(SNAPSHOT_S, self._every_now_and_then)
+
+    def _begin_snapshot(self) -> None:
+        if not self._saving:
             self._since = 0
+            self._overdue = False
             self._saving = True
             self._snapshot.begin(self.world.log.head_seq)
             self._reactor.call_soon(self._save)
@@ -166,10 +192,15 @@ def kept_words(days: int, records: int) -> str:
 def recover(store: Store) -> tuple[State, Snapshot]:
     """The state at the end of the log, and the snapshot that from now on knows what changes."""
     state = State()
-    restore(store.entities(), state)
-    snapshot = Snapshot(state)
-    for record in store.records_after(store.state_seq):
-        apply(state, record)
+    try:
+        restore(store.entities(), state)
+        snapshot = Snapshot(state)
+        for record in store.records_after(store.state_seq):
+            apply(state, record)
+    except (ValueError, KeyError) as error:
+        raise StoreError(
+            f"{store.path}: the snapshot and the log do not fit together: {error}. {DAMAGED}"
+        ) from error
     state.take_forgotten()
     return state, snapshot
 

@@ -104,6 +104,18 @@ class Log:
                 stream.trim(max(share, before // 2), len(stream.records))
                 self._size -= before - stream.size
 
+    def forget(self, seq: int) -> None:
+        """What stands before this `seq` was deleted from the archive, so memory must not show it either."""
+        for stream in self.streams.values():
+            before = stream.size
+            stream.forget(seq)
+            self._size -= before - stream.size
+
+    @property
+    def has_batch(self) -> bool:
+        """There are records that the journal has not been given yet."""
+        return bool(self._batch)
+
     @property
     def under_way(self) -> bool:
         """There are records that are not durable yet."""

@@ -111,8 +111,18 @@ class Stream:
         ):
             self.size -= size_of(self.records[drop])
             drop += 1
-        if not drop:
-            return
+        if drop:
+            self._drop(drop)
+
+    def forget(self, seq: int) -> None:
+        """Drop what stands wholly before this `seq`: nobody is to see it any more."""
+        drop = self._index_after(seq - 1)
+        if drop:
+            self.size -= sum(map(size_of, self.records[:drop]))
+            self._drop(drop)
+
+    def _drop(self, drop: int) -> None:
+        """Let go of the oldest records, whose size is accounted for."""
         self.floor_seq = last_seq(self.records[drop - 1])
         del self.records[:drop]
         self._gone += drop
