@@ -132,8 +132,9 @@ class Delivery:
         if fresh:
             self._deliver_news(fresh)
         if self._due:
-            due, self._due = self._due, {}
-            for connection in due:
+            for connection in list(self._due):
+                # One by one: a fault that ends this here leaves the others due.
+                self._due.pop(connection, None)
                 if not (connection.writing or connection.closing):
                     self._pump(connection)
 
@@ -209,9 +210,19 @@ class Delivery:
         self._pump(connection)
 
     def _pump(self, connection: Connection) -> None:
-        """Send what is due to a reader with a cursor of its own, until it has caught up or its socket is full."""
+        """Send what is due to a reader with a cursor of its own; one that cannot be served, by a fault, is closed."""
         if connection in self._parked:
             return
+        served = False
+        try:
+            self._pump_pages(connection)
+            served = True
+        finally:
+            if not served:
+                self._on_lost(connection, "internal error")
+
+    def _pump_pages(self, connection: Connection) -> None:
+        """Page by page, until it has caught up, its socket is full, or others should have their turn."""
         reader = connection.reader
         for _ in range(PAGES_A_TURN):
             data = connection.pending or reader.pull(self._log.durable_seq)

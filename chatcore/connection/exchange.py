@@ -87,7 +87,7 @@ class Exchange:
         self._lookups = (
             None
             if archive is None
-            else Lookups(hub.world.log, archive, self.delivery, self._resume)
+            else Lookups(hub.world.log, archive, self.delivery, self._resume, self.lost)
         )
         self._answers = Answers(self.delivery, self._lookups, self.lost)
         self.attendance = Attendance(hub, self.delivery, reactor, self._answers.tell, self.clock)

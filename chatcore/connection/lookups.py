@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Lookups:
-    """See the module. `resume` lets a connection's commands go on."""
+    """See the module. `resume` lets a connection's commands go on, `lost` ends it."""
 
     def __init__(
         self,
@@ -32,11 +32,13 @@ class Lookups:
         archive: Archive,
         delivery: Delivery,
         resume: Callable[[Connection, Pause], None],
+        lost: Callable[[Connection, str], None],
     ) -> None:
         self._log = log
         self._archive = archive
         self._delivery = delivery
         self._resume = resume
+        self._lost = lost
         self._early: list[tuple[int, Callable[[], None]]] = []
         """What is to be asked when the disk has come to a position."""
 
@@ -66,6 +68,14 @@ class Lookups:
     def _answered(self, connection: Connection, wanted: Wanted, due: Due, answer: Answer) -> None:
         if connection.closing or connection.dialect is None:
             return
-        data = connection.dialect.reply(complete(wanted, answer))
-        self._delivery.fulfil(connection, due, data)
+        fulfilled = False
+        try:
+            data = connection.dialect.reply(complete(wanted, answer))
+            self._delivery.fulfil(connection, due, data)
+            fulfilled = True
+        finally:
+            if (
+                not fulfilled
+            ):  # a fault of ours; without its answer nothing behind it would ever be sent
+                self._lost(connection, "internal error")
         self._resume(connection, Pause.LOOKUP)

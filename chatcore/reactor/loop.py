@@ -169,6 +169,7 @@ class Reactor:
         fault = self._attempt(self.after_turn)
         if fault is not None:
             self._blame(fault)
+            self.call_soon(_nothing)  # What it left undone must not wait for the next event.
         stats = self.stats
         stats.turns += 1
         stall_s = self._clock() - began

@@ -34,6 +34,20 @@ if TYPE_CHECKING:
 
     Asked = tuple[Question, Callable[[Answer], None]]
 
+UNREADABLE = (
+    StoreError,
+    sqlite3.Error,
+    OSError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    MemoryError,
+)
+"""What reading may raise when the files are gone, damaged, or hold other things than a server wrote there. All of it is
+answered: whoever asks waits, and nothing that comes after would ever be sent."""
+
 logger = logging.getLogger("chatcore.store")
 
 
@@ -78,7 +92,7 @@ class Library:
             if self._batches is None:
                 self._batches = Batches(self._path_log)
             return self._read(self._batches, question)
-        except (sqlite3.Error, ValueError, OverflowError, StoreError) as error:
+        except UNREADABLE as error:
             # Opened anew for the next question: what was wrong may be over, and the file another one.
             self._let_go()
             logger.warning("the history on disk cannot be read: %s", error)

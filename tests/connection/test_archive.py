@@ -188,3 +188,48 @@ def test_whoever_asks_and_goes_is_not_answered(house: Any) -> None:
     house.archive.answer_all()
     house.settle()
     assert ann.closes == 1
+
+
+def test_an_answer_that_cannot_be_told_ends_the_asker_and_nobody_else(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = house.plain("Ann"), house.plain("Bob")
+    say_many(house, ann)
+    bob.sent.clear()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("chatcore.connection.lookups.complete", fail)
+    ann.say("/history 100")
+    for _ in range(10):
+        house.turn()
+    assert ann.closes == 1
+    assert house.reactor.stats.faults == 1
+    bob.say("/ping")
+    for _ in range(10):
+        house.turn()
+    assert bob.lines[-1] == "-- pong"
+
+
+def test_a_reader_that_cannot_be_served_is_closed_and_the_others_are_served(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob, carol = (house.plain(name) for name in ("Ann", "Bob", "Carol"))
+    broken = house.connection_of(bob).reader
+    pull = type(broken).pull
+
+    def sometimes(reader: Any, durable_seq: int) -> bytes:
+        if reader is broken:
+            raise ZeroDivisionError
+        found: bytes = pull(reader, durable_seq)
+        return found
+
+    monkeypatch.setattr(type(broken), "pull", sometimes)
+    for sock in (ann, bob, carol):
+        sock.sent.clear()
+        sock.say("/ping")
+    for _ in range(10):
+        house.turn()
+    assert bob.closes == 1
+    assert ann.lines[0] == carol.lines[0] == "-- pong"

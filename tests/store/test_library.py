@@ -358,6 +358,42 @@ def test_a_damaged_batch_is_told_of_and_the_thread_goes_on(
     assert loop.answer(library, Past("#dev", 10, 3)) == Found((said(2, "two", room="#dev"),), False)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE batches SET body = NULL WHERE seq = 1",
+        "UPDATE batches SET body = x'00ff' WHERE seq = 1",
+        "UPDATE batches SET streams = x'00' WHERE seq = 1",
+        "UPDATE meta SET value = NULL WHERE key = 'placed_seq'",
+        "UPDATE meta SET value = 'many' WHERE key = 'kept_from'",
+    ],
+)
+def test_whatever_stands_in_the_file_the_thread_goes_on(
+    kept: Kept, library: Library, loop: Loop, damage: str
+) -> None:
+    kept.connection.execute("PRAGMA ignore_check_constraints = 1")
+    kept.connection.execute("PRAGMA writable_schema = 1")
+    kept.connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name IN ('batches', 'meta')"
+    )
+    kept.connection.execute("PRAGMA writable_schema = RESET")
+    kept.add(said(1, "one"), placed=False)
+    kept.connection.execute(damage)
+    asked = Past("#lobby", 10, 2)
+    assert isinstance(loop.answer(library, asked), Unreadable | Found)
+    assert isinstance(loop.answer(library, asked), Unreadable | Found)
+
+
+def test_a_folder_that_is_gone_is_told_of_and_the_thread_goes_on(
+    tmp_path: Path, loop: Loop
+) -> None:
+    folder = tmp_path / "gone"
+    folder.write_text("this is no folder")
+    with closing(Library(folder / LOG_FILE, folder / INDEX_FILE, loop.calls.put)) as library:
+        for question in (Past("#lobby", 10, 2), Search(("x",), ("#lobby",), 5, 2)):
+            assert type(loop.answer(library, question)) is Unreadable
+
+
 def test_what_sqlite_refuses_is_told_of_and_over_when_it_is_over(
     kept: Kept, library: Library, loop: Loop
 ) -> None:
