@@ -14,6 +14,7 @@ from chatcore.connection.exchange import STORAGE, Exchange
 from chatcore.connection.listener import Crowd, Listener
 from chatcore.hub.flood import FloodLimits
 from chatcore.hub.hub import Hub
+from chatcore.log.journal import CLOSE_S
 
 if TYPE_CHECKING:
     import socket
@@ -78,7 +79,7 @@ class Server:
         self.world.trouble = trouble
 
     def stop(self) -> None:
-        """Stop accepting, tell everybody, send what is due; leave when they have it, or after `STOP_S`. Twice: now."""
+        """Stop accepting, tell everybody, send what is due; leave when they have it, or in time. Twice: now."""
         if self._stopping:
             self.reactor.stop()
         else:
@@ -86,17 +87,12 @@ class Server:
 
     def _leave(self, reason: str) -> None:
         self._stopping = True
-        people, longest_ms = (
-            len(self.exchange.connections),
-            self.reactor.stats.longest_stall_s * 1e3,
-        )
-        logger.info(
-            "stopping: telling %d connections; the longest turn took %.0f ms", people, longest_ms
-        )
+        people, stall_ms = len(self.exchange.connections), self.reactor.stats.longest_stall_ms
+        logger.info("stopping: telling %d; the longest turn took %.0f ms", people, stall_ms)
         for listener in self.listeners:
             listener.close()
         self.exchange.stop(reason)
-        self.reactor.call_later(STOP_S, self.reactor.stop)
+        self.reactor.call_later(STOP_S - CLOSE_S, self.reactor.stop)
 
     def configure(self, settings: Settings) -> None:
         """Take over what can change while running; the rest waits for a restart."""

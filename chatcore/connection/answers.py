@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatcore.hub.reply import STORAGE_FULL, Presence, Refused, Wanted
+from chatcore.hub.reply import STORAGE_FULL, Ack, Presence, Refused, Wanted
 from chatcore.hub.verbs import TELLS_NOTHING
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class Answers:
             if type(reply) is Refused and reply.refusal.code == STORAGE_FULL:
                 # What it would wait for is just what it tells of.
                 self.send_now(connection, _written(connection, (reply,)))
+            elif type(reply) is Ack and reply.seq > needs:
+                # Of a line that was sent again while the first one still waits for the disk.
+                self._queue(connection, plain, position, needs)
+                plain = []
+                self._queue(connection, (reply,), position, reply.seq)
             elif type(reply) is not Wanted:
                 plain.append(reply)
             elif self._lookups is not None:

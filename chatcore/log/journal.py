@@ -42,8 +42,11 @@ class Journal(Protocol):
         """Why nothing will ever be written again; empty when all is well. The process is to end."""
 
     def close(self) -> None:
-        """Write what was handed over, and let go. Waits."""
+        """Write what was handed over, and let go. Waits, but not for a disk that hangs: `failure` says so then."""
 
+
+CLOSE_S = 2.0
+"""How long the end of the process waits for each thread that works with the disk; a healthy one needs a tenth of it."""
 
 Change: TypeAlias = tuple[str, str, str | None]
 """A piece of the snapshot: kind (`session`, `room`), key, and its JSON; None: there is no such piece any more."""

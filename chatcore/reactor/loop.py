@@ -64,6 +64,10 @@ class Stats:
         self.longest_stall_s = 0.0
         """The longest time from one return of select to the next call."""
 
+    @property
+    def longest_stall_ms(self) -> float:
+        return self.longest_stall_s * 1000
+
 
 class Reactor:
     """See the module. `selector` and `clock` are arguments so that a test can be both."""

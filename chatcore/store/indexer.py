@@ -19,6 +19,7 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from chatcore.log.journal import CLOSE_S
 from chatcore.store.batches import Batches
 from chatcore.store.schema import FILE_MODE, StoreError
 from chatcore.store.search import (
@@ -90,7 +91,7 @@ class Indexer:
         """End after the burst that is under way. What is not indexed yet will be at the next start."""
         self._stop.set()
         self._news.set()
-        self._thread.join()
+        self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         if not has_fts5():

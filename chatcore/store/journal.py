@@ -29,6 +29,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias, final
 
+from chatcore.log.journal import CLOSE_S
 from chatcore.log.record import last_seq, streams_of
 from chatcore.store.codec import encode
 from chatcore.store.schema import PRIMARY_CODE, reason, transaction
@@ -179,7 +180,8 @@ class SqliteJournal:
         if not self._closing.is_set():
             self._hand_over(End())
             self._closing.set()
-        self._ended.wait()
+        if not self._ended.wait(CLOSE_S):
+            self._failure = f"The disk did not answer for {CLOSE_S:g} s."
 
     def _hand_over(self, work: Work) -> None:
         self._handed += 1

@@ -14,11 +14,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, assert_never
 
 from chatcore.log.archive import Found, Past, Rest, Search, Stretch, Unreadable
+from chatcore.log.journal import CLOSE_S
 from chatcore.log.paging import first_page, last_page
 from chatcore.log.record import Said
 from chatcore.log.stream import pages
@@ -79,9 +81,13 @@ class Library:
         """Let go. Waits for the question that is being answered; those behind it are not answered."""
         self._closing = True
         self._asked.put(None)
-        self._thread.join()
+        self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
+        with suppress(
+            *UNREADABLE
+        ):  # now, while there are descriptors; if not now, then with the first question
+            self._batches = Batches(self._path_log)
         while (asked := self._asked.get()) is not None and not self._closing:
             question, then = asked
             self._call(partial(then, self._answer(question)))

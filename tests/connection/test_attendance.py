@@ -289,3 +289,25 @@ def test_the_log_says_who_came_and_went_and_no_text(
     assert "Ally left (127.0.0.1:" in text
     assert "Rob lost the connection (Connection reset by peer)" in text
     assert "secret" not in text
+
+
+def test_whoever_was_alone_in_many_rooms_comes_back_to_all_of_them(make_house: Any) -> None:
+    house = make_house(grace_s=1.0)
+    rooms = [f"#room{number}" for number in range(15)]
+    ann, _ = house.connect()
+    ann.say({"t": "hello", "v": 1, "alias": "Ann", "rooms": rooms[:5]})
+    house.settle()
+    for room in rooms[5:]:
+        ann.say({"t": "join", "room": room})
+    house.settle()
+    welcome = ann.messages[0]
+    ann.reset()
+    house.settle()
+    house.pass_time(2.0)
+    assert not set(rooms) & set(house.world.state.named)
+    back, _ = house.connect()
+    hello = {"t": "hello", "v": 1, "alias": "Ann", "token": welcome["token"]}
+    back.say(hello | {"log": welcome["log"], "after": welcome["seq"]})
+    house.settle()
+    assert back.messages[0]["t"] == "welcome"
+    assert [each["room"] for each in back.messages[0]["rooms"]] == rooms

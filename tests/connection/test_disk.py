@@ -220,3 +220,25 @@ def test_while_nothing_can_be_stored_a_session_that_is_held_may_return(
     disk.ready, disk.journal.troubled = True, ""
     house.settle()
     assert back.messages[-1]["text"] == "held"
+
+
+def test_a_line_sent_again_while_the_first_waits_for_the_disk_is_not_acknowledged_before_it(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.native("Ann"), house.plain("Bob")
+    say = {"t": "say", "id": "a1", "room": "#lobby", "text": "hi"}
+    private = {"t": "dm", "id": "d1", "to": "Bob", "text": "psst"}
+    disk.ready = False
+    ann.say(say, private)
+    house.rest()
+    disk.journal.troubled = FULL
+    bob.say("/ping")
+    house.rest()
+    ann.say(say, private)
+    house.rest()
+    assert [each["t"] for each in ann.messages if each["t"] in {"ack", "say", "dm"}] == []
+    disk.ready, disk.journal.troubled = True, ""
+    house.settle()
+    told = [(each["t"], each["id"]) for each in ann.messages if "id" in each]
+    assert sorted(told) == [("ack", "a1"), ("ack", "d1"), ("dm", "d1"), ("say", "a1")]

@@ -50,7 +50,8 @@ def _arrive(
     alias = alias_free(world, hello.alias, None)
     if type(alias) is Refusal:
         return alias
-    rooms = rooms_wanted(world, hello.rooms or (lapsed.rooms if lapsed else ()))
+    had = lapsed.rooms if lapsed else ()
+    rooms = rooms_wanted(world, hello.rooms or had, had)
     if type(rooms) is Refusal:
         return rooms
     drafts: list[Record] = [

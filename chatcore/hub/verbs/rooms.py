@@ -159,8 +159,10 @@ def views_on_welcome(
     return tuple(view_of(world, room, most, session) for room in rooms)
 
 
-def rooms_wanted(world: World, wanted: tuple[str, ...]) -> list[Room] | Refusal:
-    """The rooms that a hello names, each once; the lobby if it names none."""
+def rooms_wanted(
+    world: World, wanted: tuple[str, ...], had: tuple[str, ...] = ()
+) -> list[Room] | Refusal:
+    """The rooms that a hello names, each once; the lobby if it names none. `had`: those that it comes back to."""
     if len(wanted) > ROOMS_A_SESSION:
         return Refusal("too_many_rooms", f"A hello may name at most {ROOMS_A_SESSION} rooms.")
     rooms: dict[str, Room] = {}
@@ -172,7 +174,7 @@ def rooms_wanted(world: World, wanted: tuple[str, ...]) -> list[Room] | Refusal:
         found = find_or_make(world, name)
         if type(found) is Refusal:
             return found
-        new += found[1]
+        new += found[1] and found[0].name not in had
         if new > NEW_ROOMS_A_HELLO:
             return Refusal(
                 "too_many_rooms", f"A hello may make at most {NEW_ROOMS_A_HELLO} new rooms."
