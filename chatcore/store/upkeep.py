@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from chatcore.store.schema import transaction
+from chatcore.store.schema import WAL_BYTES, transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,7 +28,7 @@ that have none yet, which takes about as long."""
 PLACED_AT_MOST = 2 * PLACED_AT_ONCE
 """Batches that one such transaction places: more than gather between two, so that only a kill leaves a rest."""
 
-BUSY_WAL_BYTES = 4 * 1024 * 1024
+BUSY_WAL_BYTES = WAL_BYTES
 """Copy the -wal back when it holds this much: small enough for the page cache and a short copy (some 10 ms), and a
 -wal that is used again costs a commit 78 us where one that grows costs 133 us (measured)."""
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .disk import full_round
+from .disk import NoSmallDisk, full_round
 from .process import Failed
 from .rounds import cut_rounds, kill_rounds
 from .stall import stall_round
@@ -57,9 +57,8 @@ def main() -> int:
                 words, good = str(verdict), good and verdict.good
             except (Failed, Ended) as failure:
                 words, good = f"FAILED: {failure}", False
-            except OSError as error:
-                # Only the small disk needs what not everybody has.
-                words = f"not tried: {error.strerror} (needs root)"
+            except NoSmallDisk as reason:
+                words = f"not tried: {reason} (root can)"
             print(f"{name:<21} {words} · {time.monotonic() - began:.0f} s", flush=True)
     print("nothing lost, nothing doubled, nothing reordered" if good else "THE PROMISE IS BROKEN")
     return 0 if good else 1

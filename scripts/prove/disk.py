@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -13,12 +14,11 @@ from typing import TYPE_CHECKING
 
 from .process import DEADLINE_S, ROOT, Failed, Server, tool
 from .verdict import Account, History, Verdict, judge
-from .wire import Asker, Wire, form
+from .wire import Asker, Message, Wire, form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .wire import Message
 
 ROOM = "#lobby"
 DISK_MIB = 16
@@ -32,15 +32,27 @@ TO_FILL = 20_000
 MOST_MIB = 16
 """By how much the server's memory may grow while the disk is full."""
 
-QUESTIONS = ("ping", "help")
-"""What is answered meanwhile. What tells of the state of rooms waits with the batch that could not be written."""
+PING: tuple[Message, ...] = ({"t": "ping"},)
+QUESTIONS: tuple[Message, ...] = (
+    *PING,
+    {"t": "who"},
+    {"t": "rooms"},
+    {"t": "history", "room": ROOM, "limit": 5},
+)
+"""What is answered while nothing can be stored. Before that is known, all but the ping wait for what was said before."""
+
+
+class NoSmallDisk(Exception):
+    """This machine, or who we are on it, does not allow one. The words are the system's."""
 
 
 class SmallDisk:
     """A file system in memory, of a few MiB, that only processes in its own mount namespace see."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError when that cannot be had: it takes root, or leave to make a user namespace."""
+        """Raises NoSmallDisk when that cannot be had: it takes root, or leave to make a user namespace."""
+        if shutil.which("unshare") is None or shutil.which("nsenter") is None:
+            raise NoSmallDisk("there is no unshare and nsenter here")
         folder.mkdir()
         self.path = folder
         mine = os.geteuid() == 0
@@ -55,7 +67,7 @@ class SmallDisk:
         assert self._holder.stdout is not None
         if not self._holder.stdout.readline():
             _, words = self._holder.communicate()
-            raise OSError(errno.EPERM, words.decode().strip() or "no namespace", str(folder))
+            raise NoSmallDisk(words.decode().strip())
         user = [] if mine else ["--user", "--preserve-credentials"]
         self.under = ("nsenter", "--mount", *user, f"--target={self._holder.pid}", f"--wd={ROOT}")
         self.outside = Path(f"/proc/{self._holder.pid}/root{folder}")
@@ -102,12 +114,18 @@ class Sender(Account):
             line = f"{self.name}-{self.said}"
             self._wire.send(form("say", id=line, room=ROOM, text=f"{line} {WORDS}"))
 
-    def ask(self) -> None:
-        """One of each question; returns when the last is answered."""
-        for number, question in enumerate(QUESTIONS):
-            self._wire.send(form(question, re=number))
-        self.read_until(lambda message: message.get("re") == len(QUESTIONS) - 1)
-        self.answered += len(QUESTIONS)
+    def ask(self, questions: tuple[Message, ...]) -> None:
+        """Returns when all are answered."""
+        for number, question in enumerate(questions):
+            self._wire.send(form(**question, re=number))
+        awaited = set(range(len(questions)))
+
+        def was_last(message: Message) -> bool:
+            awaited.discard(message.get("re", -1))
+            return not awaited
+
+        self.read_until(was_last)
+        self.answered += len(questions)
 
     def read_until(self, wanted: Callable[[Message], object]) -> None:
         """Read what comes, up to a message for which it holds."""
@@ -132,7 +150,7 @@ class Sender(Account):
 
 
 def full_round(folder: Path) -> Verdict:
-    """Raises OSError where there can be no small disk."""
+    """Raises NoSmallDisk where there can be none."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as opened:
         disk = opened.enter_context(closing(SmallDisk(folder / "disk")))
@@ -166,11 +184,11 @@ def _break(disk: SmallDisk, server: Server, sender: Sender) -> tuple[list[str], 
     disk.fill()
     while not sender.refused and sender.said < TO_FILL:
         sender.say(1)
-        sender.ask()
+        sender.ask(PING)
     stored, unanswered = len(sender.acked), sender.unanswered
     for _ in range(DURING):
         sender.say(1)
-        sender.ask()
+        sender.ask(QUESTIONS)
     if len(sender.acked) != stored:
         faults.append("acknowledged while the disk was full")
     if len(sender.refused) <= DURING or any(

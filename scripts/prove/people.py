@@ -157,9 +157,9 @@ class Talker(Person):
         hello: dict[str, object] = {"v": 1, "alias": self.name, "rooms": self.rooms}
         if self._welcome is not None:
             hello |= {key: self._welcome[key] for key in ("token", "log")} | {"after": self._after}
-        wire.send(form("hello", **hello))
+        # In one piece, before anything is read: also what is stored already, and only its acknowledgement was lost.
+        wire.send(form("hello", **hello) + b"".join(self._under_way.values()))
         self._take(wire.messages())
-        wire.send(b"".join(self._under_way.values()))
         self._talk(wire, lambda: self._take(wire.messages()))
 
     def _form(self, line: str, text: str) -> bytes:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 ROOM = ("#lobby",)
 WINDOW = 256
-PADDING = 400
-"""30,000 such lines are more than the 8 MiB that the server's memory holds of a room."""
+PADDING = 1_000
+"""30,000 such lines are 30 MB: more than the 8 MiB that the server's memory holds of a room and the 10 MB that the
+system's buffers take for one who does not read."""
 
 RECEIVE_BUFFER = 4096
 """Bytes that the system holds for one who does not read: few, so that nearly all must wait in the server."""

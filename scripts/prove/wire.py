@@ -9,6 +9,9 @@ from typing import Any, TypeAlias
 from .process import DEADLINE_S, Failed
 
 READ_BYTES = 64 * 1024
+PAGE = 500
+"""Records asked for at a time: the most that there are."""
+
 SOURCE = "127.0.0.2"
 """Where connections come from. Not 127.0.0.1: who retries a free port there can be connected to itself, and then
 keeps the server from having its port back."""
@@ -61,7 +64,10 @@ class Wire:
 
     def messages(self) -> list[Message]:
         """The native messages that are there; waits for the first."""
-        return [json.loads(line) for line in self.lines() if line.startswith("{")]
+        while True:
+            # Before the first there may be a greeting for people.
+            if found := [json.loads(line) for line in self.lines() if line.startswith("{")]:
+                return found
 
     def close(self) -> None:
         self._sock.close()
@@ -94,16 +100,16 @@ class Asker:
         line_id = f"{text}-{room[1:]}"
         self.wait_for(form("say", id=line_id, room=room, text=text), "id", line_id)
 
-    def history(self, room: str) -> list[Message]:
-        """All that is kept of a room, page by page, the oldest first."""
+    def history(self, room: str, pages: int | None = None) -> list[Message]:
+        """What is kept of a room, page by page, the oldest first: all of it, or so many pages."""
         found: list[Message] = []
-        after, more = 0, True
-        while more:
+        after, more, asked = 0, True, 0
+        while more and asked != pages:
             page = self.wait_for(
-                form("history", re="page", room=room, after=after, limit=500), "re", "page"
+                form("history", re="page", room=room, after=after, limit=PAGE), "re", "page"
             )
             found += page["records"]
-            more = page["more"]
+            more, asked = page["more"], asked + 1
             after = found[-1]["seq"] if found else after
         return found
 

@@ -29,7 +29,7 @@ class Alice:
         client = str(ROOT / "clients" / "client_1.py")
         self.child = pexpect.spawn(
             sys.executable,
-            [client, "--plain", "--time", "none", f"{host}:{port}"],
+            [client, "--plain", "--color", "never", "--time", "none", f"{host}:{port}"],
             echo=False,
             encoding="utf-8",
             timeout=20 * PATIENCE,
