@@ -1,7 +1,8 @@
 """Lookups: answers that have to be read from the archive first. They keep their place, and the asker waits for them.
 
-Invariants: a connection has one lookup under way at most, because its commands wait meanwhile; and the archive is
-asked only when all that the answer must hold is durable.
+Invariants: a command's lookups come before the next command is decided (a hello may have one for each of its rooms,
+and the first answer lets the commands go on); and the archive is asked only when all that the answer must hold is
+durable.
 """
 
 from __future__ import annotations
@@ -74,8 +75,7 @@ class Lookups:
             self._delivery.fulfil(connection, due, data)
             fulfilled = True
         finally:
-            if (
-                not fulfilled
-            ):  # a fault of ours; without its answer nothing behind it would ever be sent
+            # A fault of ours: without its answer nothing behind it would ever be sent.
+            if not fulfilled:
                 self._lost(connection, "internal error")
         self._resume(connection, Pause.LOOKUP)
