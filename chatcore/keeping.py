@@ -42,8 +42,11 @@ LINES_RECALLED = 2_000
 SNAPSHOT_S = 60.0
 """The same by the clock: what no snapshot covers cannot be deleted when it is too old (`history.keep_days`)."""
 
-BUSY_TURNS_A_S = 500
-"""Turns a second from which on the loop counts as busy, and what can wait (the index) rests."""
+BUSY_SHARE = 0.2
+"""Share of the time that the loop works from which on it counts as busy, and what can wait (the index) rests."""
+
+LOOK_S = 0.01
+"""Of less than that nothing can be told."""
 
 LOG_NAME_BYTES = 8
 
@@ -109,7 +112,7 @@ class OnDisk(InMemory):
         log_path, index_path = folder / LOG_FILE, folder / INDEX_FILE
         self._library = Library(log_path, index_path, reactor.call_from_thread)
         self.archive = self._library
-        self._seen = (0, 0.0)
+        self._seen = (0.0, 0.0)
         self._indexer = Indexer(log_path, index_path, self._busy)
         self._since = self._store.head_seq - self._store.state_seq
         """Records since the last snapshot."""
@@ -160,11 +163,11 @@ class OnDisk(InMemory):
         self.journal.save(self._snapshot.seq, self._snapshot.take_changes())
 
     def _busy(self) -> bool:
-        """The loop has turned so often since the last look that others had better not compete with it."""
-        turns, at = self._seen
-        self._seen = (self._reactor.stats.turns, self._reactor.now)
-        passed_s = self._reactor.now - at
-        return self._reactor.stats.turns - turns > BUSY_TURNS_A_S * max(passed_s, 0.01)
+        """The loop has worked so much since the last look that others had better not compete with it."""
+        busy_s, at = self._seen
+        self._seen = (self._reactor.stats.busy_s, self._reactor.now)
+        passed_s = max(self._reactor.now - at, LOOK_S)
+        return self._reactor.stats.busy_s - busy_s > BUSY_SHARE * passed_s
 
     def close(self) -> None:
         """Save the snapshot and let go of the folder. After a failure of the disk nothing more is written."""

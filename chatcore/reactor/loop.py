@@ -56,11 +56,13 @@ class Handler(Protocol):
 class Stats:
     """What the loop measures of itself."""
 
-    __slots__ = ("faults", "longest_stall_s", "turns")
+    __slots__ = ("busy_s", "faults", "longest_stall_s", "turns")
 
     def __init__(self) -> None:
         self.turns = 0
         self.faults = 0
+        self.busy_s = 0.0
+        """All the time that was not spent waiting in select."""
         self.longest_stall_s = 0.0
         """The longest time from one return of select to the next call."""
 
@@ -177,6 +179,7 @@ class Reactor:
         stats = self.stats
         stats.turns += 1
         stall_s = self._clock() - began
+        stats.busy_s += stall_s
         if stall_s > stats.longest_stall_s:
             stats.longest_stall_s = stall_s
 

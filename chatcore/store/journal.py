@@ -30,7 +30,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias, final
 
 from chatcore.log.journal import CLOSE_S
-from chatcore.log.record import last_seq, streams_of
+from chatcore.log.record import Said, last_seq, streams_of
 from chatcore.store.codec import encode
 from chatcore.store.schema import PRIMARY_CODE, reason, transaction
 from chatcore.store.upkeep import Row, Upkeep
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 BATCH_BYTES = 64 * 1024
 """A batch whose body is larger is cut into several rows: whoever reads a page decodes whole rows, and 64 KiB are a
 millisecond of that. A usual tick has 6 KB."""
+
+FIELDS_CHARS = 160
+"""About what a record takes beside its text: numbers, names, ids of a short run."""
 
 RETRY_S = 0.25
 """Between tries while the disk is full or the file locked: soon enough for people, and no load."""
@@ -331,10 +334,26 @@ def passing(error: sqlite3.Error) -> str:
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
     """The records as rows, each of at most `BATCH_BYTES` unless a single record is larger."""
+    rows: list[Row] = []
+    begin = room = 0
+    for index, record in enumerate(records):
+        # Cut by a guess first: a large tick is not to be encoded whole, then in halves, and so on.
+        size = len(record.text) + FIELDS_CHARS if type(record) is Said else FIELDS_CHARS
+        if size > room and index > begin:
+            rows += _rows(records[begin:index])
+            begin, room = index, BATCH_BYTES
+        elif index == begin:
+            room = BATCH_BYTES
+        room -= size
+    return rows + _rows(records[begin:])
+
+
+def _rows(records: Sequence[Record]) -> list[Row]:
+    """One row, or more if they turn out to be larger than they looked."""
     body = encode(records)
     if len(records) > 1 and size_of(body) > BATCH_BYTES:
         half = len(records) // 2
-        return rows_of(records[:half]) + rows_of(records[half:])
+        return _rows(records[:half]) + _rows(records[half:])
     streams = {stream for record in records for stream in streams_of(record)}
     first = records[0]
     return [Row(first.seq, last_seq(records[-1]), first.time_ms, ",".join(sorted(streams)), body)]
