@@ -15,8 +15,22 @@ class Disk:
     """Makes nothing durable until it is told to."""
 
     def __init__(self, house: Any) -> None:
+        self._house = house
         self.ready = False
         self.journal = house.lag(lambda waiting: waiting if self.ready else 0)
+
+    def fill(self, sock: Any) -> None:
+        """From now on it is full, and somebody's line `held` is the first that it cannot take."""
+        self.ready = False
+        sock.say("held")
+        self._house.rest()
+        self.journal.troubled = FULL
+        sock.say("/ping")
+        self._house.rest()
+
+    def make_room(self) -> None:
+        self.ready, self.journal.troubled = True, ""
+        self._house.settle()
 
 
 @pytest.fixture
@@ -141,12 +155,7 @@ def test_while_nothing_can_be_stored_questions_are_answered_of_what_is(
     ann.say("stored")
     house.settle()
     ann.sent.clear()
-    disk.ready = False
-    ann.say("held")
-    house.rest()
-    disk.journal.troubled = FULL
-    ann.say("/ping")
-    house.rest()
+    disk.fill(ann)
     ann.say("/who", "/rooms", "/history 1", "/last Ann")
     bob.say({"t": "history", "room": "#lobby", "limit": 10, "re": 1})
     house.rest()
@@ -159,8 +168,7 @@ def test_while_nothing_can_be_stored_questions_are_answered_of_what_is(
     ]
     (page,) = [each for each in bob.messages if each["t"] == "history" and each.get("re") == 1]
     assert [each.get("text") for each in page["records"]][-1] == "stored"
-    disk.ready, disk.journal.troubled = True, ""
-    house.settle()
+    disk.make_room()
     assert ann.lines[-1] == "Ann: held"
 
 
@@ -170,11 +178,7 @@ def test_while_nothing_can_be_stored_refusals_do_not_wait_for_what_cannot_be_sto
     disk.ready = True
     ann, gone = house.plain("Ann"), house.plain("Gone")
     ann.sent.clear()
-    disk.ready = False
-    ann.say("held")
-    house.rest()
-    disk.journal.troubled = FULL
-    ann.say("/ping")
+    disk.fill(ann)
     gone.end()  # a record that cannot be stored either, and that changes who is here
     house.rest()
     for _ in range(1_000):
@@ -186,8 +190,7 @@ def test_while_nothing_can_be_stored_refusals_do_not_wait_for_what_cannot_be_sto
     assert all(FULL in line for line in ann.lines[1:1_001])
     assert ann.lines[-2].endswith("Gone has connected to the chat room")
     assert ann.lines[-1] == "-- pong"
-    disk.ready, disk.journal.troubled = True, ""
-    house.settle()
+    disk.make_room()
     assert ann.lines[-3:] == [
         "Ann: held",
         "Gone has left the chat room!",
@@ -205,20 +208,14 @@ def test_while_nothing_can_be_stored_a_session_that_is_held_may_return(
     welcome = bob.messages[0]
     bob.reset()
     house.settle()
-    disk.ready = False
-    ann.say("held")
-    house.rest()
-    disk.journal.troubled = FULL
-    ann.say("/ping")
-    house.rest()
+    disk.fill(ann)
     back = house.connect()[0]
     hello = {"t": "hello", "v": 1, "alias": "Bob", "token": welcome["token"]}
     back.say(hello | {"log": welcome["log"], "after": welcome["seq"]})
     house.rest()
     assert back.messages[0]["resumed"]
     assert not [each for each in back.messages if each["t"] == "say"]
-    disk.ready, disk.journal.troubled = True, ""
-    house.settle()
+    disk.make_room()
     assert back.messages[-1]["text"] == "held"
 
 
@@ -238,7 +235,6 @@ def test_a_line_sent_again_while_the_first_waits_for_the_disk_is_not_acknowledge
     ann.say(say, private)
     house.rest()
     assert [each["t"] for each in ann.messages if each["t"] in {"ack", "say", "dm"}] == []
-    disk.ready, disk.journal.troubled = True, ""
-    house.settle()
+    disk.make_room()
     told = [(each["t"], each["id"]) for each in ann.messages if "id" in each]
     assert sorted(told) == [("ack", "a1"), ("ack", "d1"), ("dm", "d1"), ("say", "a1")]
