@@ -67,6 +67,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def _settle(core: int | None, mask: set[signal.Signals | int]) -> None:
+    """In the child, before it becomes the program: on its core, and open to signals."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 class Process:
     """A child on one core. Leave the `with` block, in whatever way, and it is gone."""
 
@@ -75,6 +82,9 @@ class Process:
     ) -> None:
         """`talks`: its stdout is for us to read; otherwise that goes to the log, so no pipe fills."""
         self.started = time.monotonic()
+        self._log = log
+        # A Ctrl-C between the child's start and our knowing its number would leave it behind.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
                 argv,
@@ -83,9 +93,13 @@ class Process:
                 stderr=output,
                 cwd=log.parent,
                 start_new_session=True,  # Ctrl-C reaches the bench only, which then ends its children
-                preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
+                preexec_fn=lambda: _settle(core, mask),
             )
-        self._log = log
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        except KeyboardInterrupt:
+            self.end()
+            raise
 
     def __enter__(self) -> Self:
         return self
