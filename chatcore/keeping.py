@@ -7,7 +7,6 @@ the history.
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +20,7 @@ from chatcore.log.log import Log
 from chatcore.log.order import LocalOrderer
 from chatcore.store.indexer import Indexer
 from chatcore.store.library import Library
-from chatcore.store.schema import DAMAGED, INDEX_FILE, LOG_FILE, StoreError
+from chatcore.store.schema import DAMAGED, INDEX_FILE, LOG_FILE, StoreError, new_log_name
 from chatcore.store.store import Store
 
 if TYPE_CHECKING:
@@ -48,8 +47,6 @@ BUSY_SHARE = 0.2
 LOOK_S = 0.01
 """Of less than that nothing can be told."""
 
-LOG_NAME_BYTES = 8
-
 
 class Keeping(Protocol):
     """What the server needs, whichever it stands on."""
@@ -73,7 +70,7 @@ class InMemory:
     """What `--ephemeral` stands on: nothing outlives the process."""
 
     def __init__(self, settings: Settings) -> None:
-        log = Log(secrets.token_hex(LOG_NAME_BYTES))
+        log = Log(new_log_name())
         self.world = World(State(), log, Presence(settings.grace_s), settings.history_on_join)
         self.orderer = LocalOrderer()
         self.journal: Journal = MemoryJournal()

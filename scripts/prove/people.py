@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ LOOK_S = 0.01
 RECORDS = {"say", "me", "join", "leave", "nick", "topic", "crowd"}
 
 
-class Person(Account):
+class Person(Account, ABC):
     """One who talks, or only reads when `window` is 0."""
 
     entitled = False
@@ -115,9 +116,9 @@ class Person(Account):
                     raise Failed(f"cannot connect: {error}") from error
                 pause.wait(RETRY_S)
 
+    @abstractmethod
     def _live(self, wire: Wire) -> None:
         """One connection: join, then `_talk`. Returns when the end has been read."""
-        raise NotImplementedError
 
     def _gone(self) -> None:
         """The connection is over."""
@@ -141,9 +142,9 @@ class Person(Account):
             return False
         return self._most is None or self.said < self._most
 
+    @abstractmethod
     def _form(self, line: str, text: str) -> bytes:
         """How it is said."""
-        raise NotImplementedError
 
 
 class Talker(Person):
