@@ -86,7 +86,7 @@ def fill(kept: Kept, first: int, last: int, step: int = 7) -> dict[int, str]:
 
 def test_it_follows_the_log(kept: Kept, bench: Bench) -> None:
     expected = fill(kept, 1, 1_000)
-    running = bench.start()
+    bench.start()
     bench.reaches(1_000)
     assert bench.rows() == expected
     kept.add(
@@ -94,7 +94,6 @@ def test_it_follows_the_log(kept: Kept, bench: Bench) -> None:
         Direct(1_002, TIME_MS, "s1", "Ann", "s2", "Bob", "psst", None),
         said(1_003, "a", "b"),
     )
-    running.notify()
     bench.reaches(1_004)
     assert bench.rows() == expected | {1_002: "psst", 1_003: "a", 1_004: "b"}
 
@@ -245,11 +244,10 @@ def test_an_index_that_is_not_ours_or_damaged_is_made_anew(
 
 def test_damage_that_shows_while_it_works_is_met_too(kept: Kept, bench: Bench) -> None:
     fill(kept, 1, 50)
-    running = bench.start()
+    bench.start()
     bench.reaches(50)
     change(bench.path, "DROP TABLE lines_config", "DELETE FROM lines_data")
     expected = fill(kept, 51, 100)
-    running.notify()
     bench.reaches(100)
     assert bench.rows().items() >= expected.items()
     assert len(bench.rows()) == 100
@@ -275,11 +273,10 @@ def test_lines_that_the_log_no_longer_keeps_are_removed(
     kept: Kept, bench: Bench, wait_for: Wait
 ) -> None:
     expected = fill(kept, 1, 1_000, step=1)
-    running = bench.start()
+    bench.start()
     bench.reaches(1_000)
     kept.connection.execute("DELETE FROM batches WHERE seq < 700")
     kept.connection.execute("UPDATE meta SET value = 700 WHERE key = 'kept_from'")
-    running.notify()
     left = {seq: text for seq, text in expected.items() if seq >= 700}
     wait_for(lambda: bench.rows() == left, "only what is kept is indexed")
     with closing(connect_index(bench.path, "rw")) as index:
