@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from chatcore import __version__
 
 USAGE = """\
 usage: chatcore serve [...]            run a server
        chatcore chat [HOST[:PORT]]     join a room from this terminal
+       chatcore status [...]           ask a running server how it does
+       chatcore check-config [...]     print every setting and where it comes from, or all that is wrong with them
+       chatcore passwd [...]           make the hash of a password, for the settings
+       chatcore modlog [...]           print what moderators and operators did
        chatcore backup FILE [...]      copy the log, also while the server runs
        chatcore check [...]            read all that is kept, and say what is wrong with it
        chatcore export [...]           print what was said, as lines or as JSON
        chatcore --version
 Each explains itself: chatcore serve --help, chatcore chat --help, and so on.
 """
+
+COMMANDS = {
+    "serve": ("chatcore.server", "main"),
+    "chat": ("chatcore.client", "main"),
+    "status": ("chatcore.status", "run"),
+    "passwd": ("chatcore.passwords", "main"),
+}
+"""For each the module that is imported when it is asked for, and the function in it that takes the arguments and
+returns the exit code."""
+
+TOOLS = ("modlog", "backup", "check", "export")
+"""They work with a data folder, and share their beginning."""
 
 EXIT_USAGE = 64
 
@@ -23,15 +40,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the subcommand; returns its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     match arguments:
-        case ["serve", *rest]:
-            from chatcore.server import main as serve
-
-            return serve(rest)
-        case ["chat", *rest]:
-            from chatcore.client import main as chat
-
-            return chat(rest)
-        case ["backup" | "check" | "export" as tool, *rest]:
+        case ["check-config", *rest]:
+            return main(["serve", "--check-config", *rest])
+        case [name, *rest] if name in COMMANDS:
+            module, function = COMMANDS[name]
+            code: int = getattr(import_module(module), function)(rest)
+            return code
+        case [tool, *rest] if tool in TOOLS:
             from chatcore.tools import run
 
             return run(tool, rest)

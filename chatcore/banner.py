@@ -14,18 +14,37 @@ DEFAULT_PORT = 59000
 NOT_KEPT = "nothing; everything is in memory (--ephemeral) and gone when the server stops"
 
 
-def banner(addresses: Sequence[tuple[str, int]], *, data: str | None) -> str:
+def banner(
+    addresses: Sequence[tuple[str, int]],
+    *,
+    data: str | None,
+    tls: str = "",
+    only_tls: bool = False,
+    no_page: str = "",
+) -> str:
     """The lines printed once the server is ready; the first contains `listening on HOST:PORT`.
 
-    `data`: the folder that history is kept in; None: nothing is kept.
+    `data`: the folder that history is kept in; None: nothing is kept. `tls`: the certificate's fingerprint, or why
+    there is none; `only_tls`: others must come by it; `no_page`: why there is no page for browsers, empty if there is one.
     """
     lines = [f"chatcore is listening on {', '.join(map(_shown, addresses))}"]
     host, port = addresses[0]
     # What is in a folder's name must not reach the terminal raw.
     kept = f"in {data if data.isprintable() else ascii(data)}" if data else NOT_KEPT
     lines.append(f"  kept:   {kept}")
-    lines.append(f"  join:   python clients/client_1.py {_shown((_reachable(host), port))}")
-    lines.append(f"  or:     nc {_reachable(host)} {port}")
+    if tls:
+        lines.append(f"  tls:    {tls if tls.isprintable() else ascii(tls)}")
+    where, local = _shown((_reachable(host), port)), _is_loopback(host)
+    # Beyond this machine the clients encrypt unless they are told not to.
+    unencrypted = "" if local or not tls or tls.startswith("SHA256:") else " --no-tls"
+    lines.append(f"  join:   python clients/client_1.py {where}{unencrypted}")
+    plain = local or not only_tls
+    without = (
+        f"nc {_reachable(host)} {port}" if plain else f"openssl s_client -quiet -connect {where}"
+    )
+    lines.append(f"  or:     {without}")
+    page = f"none. {no_page}" if no_page else f"http://{_shown((_reachable(host), port))}/"
+    lines.append(f"  page:   {page}")
     if _is_loopback(host):
         lines.append(
             f"  Only this machine can join. For the whole network: --host 0.0.0.0, then nc {_lan_name()} {port}"

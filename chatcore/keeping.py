@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from chatcore.hub.apply import apply
 from chatcore.hub.decision import World
 from chatcore.hub.presence import Presence
+from chatcore.hub.skeleton import looks
 from chatcore.hub.snapshot import Snapshot, restore
 from chatcore.hub.state import State
 from chatcore.log.journal import MemoryJournal
@@ -72,6 +73,7 @@ class InMemory:
     def __init__(self, settings: Settings) -> None:
         log = Log(new_log_name())
         self.world = World(State(), log, Presence(settings.grace_s), settings.history_on_join)
+        InMemory.configure(self, settings)
         self.orderer = LocalOrderer()
         self.journal: Journal = MemoryJournal()
         self.archive: Archive | None = None
@@ -82,6 +84,10 @@ class InMemory:
     def configure(self, settings: Settings) -> None:
         self.world.presence.grace_s = settings.grace_s
         self.world.history_on_join = settings.history_on_join
+        self.world.motd = settings.motd
+        self.world.operator_names = frozenset(
+            key for each in settings.operators for key in looks(each.name)
+        )
 
     def close(self) -> None:
         """Nothing is kept."""

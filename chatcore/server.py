@@ -9,12 +9,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from chatcore.certificates import Certificates
 from chatcore.config import EXIT_STORAGE
+from chatcore.connection.crowd import Crowd
 from chatcore.connection.exchange import STORAGE, Exchange
-from chatcore.connection.listener import Crowd, Listener
-from chatcore.hub.flood import FloodLimits
+from chatcore.connection.listener import Listener
+from chatcore.connection.vitals import Vitals
 from chatcore.hub.hub import Hub
 from chatcore.log.journal import CLOSE_S
+from chatcore.page import Page
+from chatcore.passwords import Keyring
 
 if TYPE_CHECKING:
     import socket
@@ -41,17 +45,24 @@ class Server:
         self.reactor = reactor
         self.keeping = keeping
         self.world = keeping.world
-        self.crowd = Crowd(settings.connections_per_address)
+        self.limits = settings.limits
+        self.crowd = Crowd(self.limits)
         hub = Hub(self.world, keeping.orderer)
-        self.exchange = Exchange(hub, reactor, self.crowd, _flood(settings), keeping.archive)
+        keys = Keyring(settings.password, settings.operators)
+        self.exchange = Exchange(
+            hub, reactor, self.crowd, settings.flood, self.limits, keys, keeping.archive
+        )
+        self.certificates = Certificates(self.exchange.door)
+        self.page = Page(self.exchange.door)
         self.exchange.attendance.await_returns()
         self.listeners = [
-            Listener(sock, reactor, self.exchange, self.exchange.accepted, self.crowd)
+            Listener(sock, reactor, self.exchange, self.exchange.accepted, self.crowd, self.limits)
             for sock in sockets
         ]
+        self.vitals = Vitals(reactor, self.limits, self.exchange.connections, self.exchange.lost)
         reactor.after_turn = self.tick
         self.exit_code = 0
-        self._stopping = False
+        self.stopping = False
 
     def tick(self) -> None:
         log, journal = self.world.log, self.keeping.journal
@@ -65,7 +76,7 @@ class Server:
             self._disk_changed(journal.trouble, journal.failure)
         if self.exchange.delivery.has_due():
             self.reactor.call_soon(_nothing)
-        if self._stopping and not self.exchange.connections:
+        if self.stopping and not self.exchange.connections:
             self.reactor.stop()
 
     def _disk_changed(self, trouble: str, failure: str) -> None:
@@ -80,29 +91,20 @@ class Server:
 
     def stop(self) -> None:
         """Stop accepting, tell everybody, send what is due; leave when they have it, or in time. Twice: now."""
-        if self._stopping:
+        if self.stopping:
             self.reactor.stop()
         else:
             self._leave("stopping")
 
     def _leave(self, reason: str) -> None:
-        self._stopping = True
+        self.stopping = True
         people, stall_ms = len(self.exchange.connections), self.reactor.stats.longest_stall_ms
         logger.info("stopping: telling %d; the longest turn took %.0f ms", people, stall_ms)
         for listener in self.listeners:
             listener.close()
         self.exchange.stop(reason)
+        self.vitals.let_go()
         self.reactor.call_later(STOP_S - CLOSE_S, self.reactor.stop)
-
-    def configure(self, settings: Settings) -> None:
-        """Take over what can change while running; the rest waits for a restart."""
-        self.exchange.flood = _flood(settings)
-        self.crowd.most = settings.connections_per_address
-        self.keeping.configure(settings)
-
-
-def _flood(settings: Settings) -> FloodLimits:
-    return FloodLimits(settings.flood_enabled, settings.flood_burst, settings.flood_per_second)
 
 
 def _nothing() -> None:

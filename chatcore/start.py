@@ -10,14 +10,23 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from chatcore import config, diagnostics
+from chatcore.admin import Admin, open_place, place_of
 from chatcore.banner import banner, port_unavailable
+from chatcore.certificates import CertificateError
 from chatcore.connection.listener import Unavailable, listen_on, raise_descriptor_limit
 from chatcore.keeping import InMemory, OnDisk
+from chatcore.metrics import Sources
 from chatcore.reactor.loop import Reactor
+from chatcore.report import Report
 from chatcore.server import Server
+from chatcore.service import Service, Unusable
 from chatcore.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from chatcore.config import Settings
 
 SWITCH_S = 0.0002
 """For how long a thread may keep the interpreter from another. The loop gives it up with every send, and would get it
@@ -31,29 +40,55 @@ def start(argv: list[str]) -> int:
     settings = config.load_or_explain(argv, os.environ)
     if isinstance(settings, int):
         return settings
-    raise_descriptor_limit()
+    descriptors = raise_descriptor_limit()
     sys.setswitchinterval(SWITCH_S)
+    reactor = Reactor()
     try:
-        sockets = listen_on(((settings.host, settings.port), *settings.listen))
+        service = Service(os.environ)
+        sockets = service.sockets or listen_on(
+            ((settings.host, settings.port), *settings.listen), settings.limits
+        )
+        keeping = InMemory(settings) if settings.data is None else OnDisk(settings, reactor)
     except Unavailable as error:
         sys.stderr.write(port_unavailable(error.host, error.port, error.reason))
         return config.EXIT_UNAVAILABLE
-    reactor = Reactor()
-    try:
-        keeping = InMemory(settings) if settings.data is None else OnDisk(settings, reactor)
-    except StoreError as error:
+    except (Unusable, StoreError) as error:
         sys.stderr.write(f"chatcore: {error}\n")
-        return config.EXIT_STORAGE
-    console = diagnostics.configure(settings.log_level)
+        return error.exit_code if isinstance(error, Unusable) else config.EXIT_STORAGE
+    console = diagnostics.configure(settings.log_level, log_format=settings.log_format)
     server = Server(settings, sockets, reactor, keeping)
-    reactor.on_signal(signal.SIGTERM, server.stop)
-    reactor.on_signal(signal.SIGINT, server.stop)
-    reactor.on_signal(signal.SIGHUP, lambda: reload(server, argv))
+    server.crowd.descriptors = descriptors
+    try:
+        hosts = [str(sock.getsockname()[0]) for sock in sockets]
+        server.certificates.open(settings, os.environ, hosts)
+        server.page.open(settings, hosts)
+        admin = open_admin(settings, service, Sources(server, console))
+    except (CertificateError, Unusable) as error:
+        sys.stderr.write(f"chatcore: {error}\n")
+        keeping.close()
+        return error.exit_code if isinstance(error, Unusable) else config.EXIT_CONFIG
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        reactor.on_signal(signum, lambda: stop(server, service))
+    reactor.on_signal(signal.SIGHUP, lambda: reload(server, service, settings, argv))
     gc.freeze()  # What was made until now stays: the collector need not look at it again.
     addresses = [sock.getsockname()[:2] for sock in sockets]
-    sys.stdout.write(banner(addresses, data=settings.data))
+    server.certificates.watch(reactor)
+    tls, door = server.certificates.words, server.certificates.door
+    no_page = server.page.words
+    sys.stdout.write(
+        banner(addresses, data=settings.data, tls=tls, only_tls=door.required, no_page=no_page)
+    )
     sys.stdout.flush()
+    service.begin(reactor, lambda: in_short(server))
     reactor.run()
+    if admin is not None:
+        admin.close()
+    return _let_go(server, console)
+
+
+def _let_go(server: Server, console: diagnostics.Console) -> int:
+    """Keep what is to be kept. Returns the exit code."""
+    keeping = server.keeping
     keeping.close()
     if unsaved := keeping.journal.failure or keeping.journal.trouble:
         logger.critical("stopped; what nobody was told is stored is lost: %s", unsaved)
@@ -64,12 +99,63 @@ def start(argv: list[str]) -> int:
     return server.exit_code
 
 
-def reload(server: Server, argv: list[str]) -> None:
+def open_admin(settings: Settings, service: Service, sources: Sources) -> Admin | None:
+    """The admin listener. Raises Unusable, but not for the place that nobody asked for: that is only logged."""
+    answer, reactor = Report(sources).answer, sources.server.reactor
+    if service.admin is not None:
+        return Admin(service.admin, reactor, answer)
+    place = place_of(settings)
+    if not place:
+        return None
+    try:
+        return open_place(place, reactor, answer)
+    except Unusable as error:
+        if settings.admin_listen:
+            raise
+        logger.warning("no status can be asked for: %(reason)s", {"reason": str(error)})
+        return None
+
+
+def in_short(server: Server) -> str:
+    """For `systemctl status`."""
+    state = server.world.state
+    return f"{len(server.exchange.connections)} connections, {len(state.rooms)} rooms"
+
+
+def stop(server: Server, service: Service) -> None:
+    """SIGTERM or SIGINT."""
+    service.stopping()
+    server.stop()
+
+
+def reload(server: Server, service: Service, running: Settings, argv: list[str]) -> None:
     """SIGHUP: read the configuration again and take over what can change; one with mistakes changes nothing."""
-    settings = config.load_or_explain(argv, os.environ)
-    if isinstance(settings, int):
+    service.reloading()
+    _take_over(server, running, argv)
+    service.ready(in_short(server))
+
+
+def _take_over(server: Server, running: Settings, argv: list[str]) -> None:
+    try:
+        settings = config.reread(argv, os.environ)
+    except config.ConfigError as error:
+        for mistake in error.mistakes:
+            logger.error("configuration: %(mistake)s", {"mistake": mistake})
         logger.error("the configuration has mistakes: the old one stays")
         return
-    server.configure(settings)
+    _configure(server, settings)
     logging.getLogger("chatcore").setLevel(settings.log_level.upper())
     logger.info("configuration reloaded")
+    if waiting := config.waiting(running, settings):
+        keys = ", ".join(waiting)
+        logger.warning("changed, but not in force before a restart: %(keys)s", {"keys": keys})
+
+
+def _configure(server: Server, settings: Settings) -> None:
+    """Take over what can change while running; the rest waits for a restart."""
+    server.exchange.flood = settings.flood
+    server.limits.take(settings.limits)
+    server.certificates.reload(settings)
+    server.page.reload(settings)
+    server.exchange.admission.configure(settings.password, settings.operators)
+    server.keeping.configure(settings)

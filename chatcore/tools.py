@@ -1,4 +1,4 @@
-"""The command lines of those who run a server: `chatcore backup`, `check` and `export`.
+"""The command lines of those who run a server: `chatcore backup`, `check`, `export` and `modlog`.
 
 They find the folder as the server does, and work beside it while it runs; `chatcore.store.tools` and `check` do the work.
 Exit codes: 0 done; 64 wrong usage; 74 the storage cannot be read or written, or has faults; 78 as for the server.
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatcore import config
+from chatcore.dialects.act_form import listed
 from chatcore.dialects.native_form import record_lines
 from chatcore.dialects.plain_form import PlainForm
 from chatcore.store import tools
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-    from chatcore.log.record import Crowd, Joined, Left, Renamed, Said, TopicSet
+    from chatcore.log.record import Act, Crowd, Joined, Left, Renamed, Said, TopicSet
 
 EXIT_SIGPIPE = 141
 """What shells report of a program that SIGPIPE ended: 128 + 13."""
@@ -34,7 +35,7 @@ FAULTS_NAMED = 100
 
 def run(tool: str, argv: list[str]) -> int:
     """Run one of the tools; returns its exit code."""
-    arguments = _parser(tool).parse_args(argv)
+    arguments = parser(tool).parse_args(argv)
     try:
         settings, _ = config.load(arguments, os.environ)
     except config.ConfigError as error:
@@ -64,22 +65,24 @@ def _failed(code: int, *words: str) -> int:
     return code
 
 
-def _parser(tool: str) -> argparse.ArgumentParser:
+def parser(tool: str) -> argparse.ArgumentParser:
+    """The command line of one of the tools."""
     about, epilog = ABOUT[tool]
-    parser = config.Parser(
+    made = config.Parser(
         prog=f"chatcore {tool}", description=about, epilog=epilog, allow_abbrev=False
     )
     if tool == "backup":
-        parser.add_argument("file", metavar="FILE", type=Path, help="where the copy goes")
+        made.add_argument("file", metavar="FILE", type=Path, help="where the copy goes")
     if tool == "export":
-        parser.add_argument("--room", metavar="R", help="only this room; without, all of them")
-        parser.add_argument(
+        made.add_argument("--room", metavar="R", help="only this room; without, all of them")
+    if tool in {"export", "modlog"}:
+        made.add_argument(
             "--json", action="store_true", help="one JSON object a line, as in docs/PROTOCOL.md"
         )
     where = "the server's folder; by default, the one that a server started here would take"
-    parser.add_argument("--data", dest="server.data", metavar="DIR", help=where)
-    parser.add_argument("--config", metavar="FILE", help="the server's settings")
-    return parser
+    made.add_argument("--data", dest="server.data", metavar="DIR", help=where)
+    made.add_argument("--config", metavar="FILE", help="the server's settings")
+    return made
 
 
 ABOUT = {
@@ -96,6 +99,11 @@ ABOUT = {
     "export": (
         "Print what was said in the rooms, the oldest first, also while the server runs. Direct messages never.",
         "exit status: 0 done; 64 wrong usage, or no such room; 74 the log cannot be read.",
+    ),
+    "modlog": (
+        "Print what moderators and operators did, the oldest first, also while the server runs: who, what, to whom, for "
+        "how long, and why.",
+        "exit status: 0 done; 64 wrong usage; 74 the log cannot be read.",
     ),
 }
 
@@ -146,8 +154,15 @@ def _export(arguments: argparse.Namespace, folder: Path) -> int:
     return 0
 
 
+def _modlog(arguments: argparse.Namespace, folder: Path) -> int:
+    for act in tools.acts(folder):
+        text = record_lines(act) if arguments.json else f"{listed(act)}\n"
+        sys.stdout.buffer.write(text.encode())
+    return 0
+
+
 def _plain_lines(
-    record: Said | Joined | Left | Renamed | TopicSet | Crowd, *, name_room: bool
+    record: Said | Joined | Left | Renamed | TopicSet | Crowd | Act, *, name_room: bool
 ) -> Iterator[str]:
     """As `/history` shows them of another day; the local time."""
     then = datetime.fromtimestamp(record.time_ms / 1000).astimezone()
@@ -157,4 +172,4 @@ def _plain_lines(
             yield f"{head}[{then:%Y-%m-%d %H:%M}] {line}\n"
 
 
-TOOLS = {"backup": _backup, "check": _check, "export": _export}
+TOOLS = {"backup": _backup, "check": _check, "export": _export, "modlog": _modlog}

@@ -21,6 +21,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import pytest
 
+from chatcore.certificates import Pair, names_of
+from chatcore.self_made import CERT_FILE, KEY_FILE
+from chatcore.self_made import make as make_certificate
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -446,3 +450,11 @@ def wait_for() -> Callable[..., None]:
 def patience() -> float:
     """What every time in a test is multiplied by."""
     return PATIENCE
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """A certificate and its key, made as the server makes its own."""
+    folder = tmp_path_factory.mktemp("certificate")
+    make_certificate(folder, names_of([]))
+    return Pair(folder / CERT_FILE, folder / KEY_FILE, "made for the tests")

@@ -15,7 +15,7 @@ import pytest
 
 from chatcore.__main__ import main
 from chatcore.dialects.native_form import record_lines
-from chatcore.log.record import Direct
+from chatcore.log.record import Act, Direct
 from tests.store.kept import TIME_MS, Kept, said
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 DEADLINE_S = 30.0
 PIPE_BYTES = 1024 * 1024
 """More than a pipe holds."""
-TOOLS = ("backup", "check", "export")
+TOOLS = ("backup", "check", "export", "modlog")
 
 
 @pytest.fixture(autouse=True)
@@ -200,3 +200,26 @@ def test_the_folder_is_the_one_of_the_settings(
     assert "nothing is kept" in capsys.readouterr().err
     monkeypatch.setenv("CHATCORE_CONFIG", str(tmp_path / "none.toml"))
     assert main(["check"]) == 78
+
+
+def test_modlog_prints_what_was_done_and_never_what_is_kept_of_a_key(
+    kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["modlog"]) == 0
+    assert capsys.readouterr() == ("", "")
+    then = TIME_MS + 5_000
+    kept.add(
+        Act(5, then, "", "s1", "Ann", "ban", "10.0.0.0/8", "", "flood\x1b", then + 60_000),
+        Act(6, then, "#dev", "s1", "Ann", "lock", "", "", "salt:hash", 0),
+    )
+    assert main(["modlog"]) == 0
+    out = capsys.readouterr().out
+    assert out == (
+        "[2026-11-20 14:02] Ann banned 10.0.0.0/8 from the server for 1 minute (flood␛), until 2026-11-20 14:03\n"
+        "[2026-11-20 14:02] Ann locked #dev\n"
+    )
+    for tool in ("modlog", "export"):
+        assert main([tool, "--json"]) == 0
+        out = capsys.readouterr().out
+        assert ("lock" in out, "hash" in out, "\x1b" in out) == (True, False, False)
+    assert main(["check"]) == 0

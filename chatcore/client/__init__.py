@@ -3,6 +3,7 @@
 It knows the native dialect (docs/PROTOCOL.md) and nothing of the server's inside. From the wire to the screen:
 
     network   one socket, made without blocking       wire       bytes ↔ messages, hostile ones included
+    tunnel    TLS over that socket                     trust      whom to believe, known_hosts
     link      ids, acknowledgements, retry, return     model      events → lines, rooms, the own alias
     style     lines → text: colour, time, made safe    console    a terminal with an editor, or a stream
     chat      the loop that brings them together       line_mode  which console, looks and exit code

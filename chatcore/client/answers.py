@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chatcore.client.events import Answer, Back, Lost, Refusal
-    from chatcore.client.messages import Ok, Person, Request, Room
+    from chatcore.client.messages import Ban, Lag, Ok, Person, Request, Room
 
 HINT = "/help lists the commands."
 NAMES_SHOWN = 20
@@ -14,6 +14,14 @@ NAMES_SHOWN = 20
 EXCERPT_CHARACTERS = 60
 """Of a text that is too long to be sent: enough to recognise it."""
 MINUTE_S, HOUR_S = 60, 3600
+DONE = {
+    "ban": "{name} is banned from {where}.",
+    "unban": "{name} is not banned from {where} any more.",
+    "mute": "{name} is muted.",
+    "unmute": "{name} may speak again.",
+    "invite": "{name} is invited to {where}, for once.",
+}
+"""Commands of which nobody else is told."""
 
 
 def room_words(room: Room, hint: str) -> tuple[str, str]:
@@ -31,7 +39,7 @@ def and_others(names: tuple[str, ...], others: int) -> str:
     return f"{listed} and {others:,} other{'s' if others > 1 else ''}"
 
 
-def answer_words(answer: Answer) -> list[str]:
+def answer_words(answer: Answer) -> list[str]:  # noqa: PLR0911 - one arm a kind
     """What is said about a command that was carried out; nothing where a record of it says enough."""
     ok, request = answer.ok, answer.request
     if ok is None:
@@ -43,10 +51,32 @@ def answer_words(answer: Answer) -> list[str]:
             return _rooms(ok)
         case "topic" if request.text is None:
             return [f"Topic of {ok.room}: {ok.topic}" if ok.topic else f"{ok.room} has no topic."]
+        case "oper":
+            return [f"You are the operator {request.name} now, until you leave."]
+        case "kick" if not request.room:
+            return [f"{ok.alias or request.name} is out of the server."]
+        case "bans":
+            return [_ban(each) for each in ok.bans] or ["Nobody is banned."]
+        case kind if kind in DONE:
+            where = ok.room or request.room
+            return [DONE[kind].format(name=request.name, where=where or "the server")]
         case "away":
             return [f"You are away: {request.text}" if ok.state == "away" else "You are back."]
         case _:
             return []
+
+
+def lag_words(lag: Lag) -> list[str]:
+    words = [
+        f"{each.alias or '(not joined)'}: {each.lines:,} lines, {each.seconds:,.1f} s ({each.dialect})"
+        for each in lag.readers
+    ]
+    return words or ["Nobody is behind."]
+
+
+def _ban(ban: Ban) -> str:
+    until = f", until {ban.until}" if ban.until else ""
+    return f"{ban.name}, by {ban.by}{until}{f' ({ban.text})' if ban.text else ''}"
 
 
 def _who(room: Room) -> str:

@@ -15,15 +15,27 @@ import time
 from typing import TYPE_CHECKING
 
 from chatcore import __version__
-from chatcore.client import events, messages
-from chatcore.client.commands import Mistake, Quit, Reconnect, Retry, Switch, Tell, interpret
+from chatcore.client import events, exits, messages
+from chatcore.client.commands import (
+    Mistake,
+    Quit,
+    Reconnect,
+    Retry,
+    Switch,
+    Tell,
+    interpret,
+    is_without_password,
+)
+from chatcore.client.completion import Completer
 from chatcore.client.editor import EndOfInput, Interrupt, Paste, Submit, Suspend
-from chatcore.client.json_lines import json_line, records_of
 from chatcore.client.lines import Kind, Line, notice
-from chatcore.client.link import Link, State
+from chatcore.client.link import Link
 from chatcore.client.model import Model
-from chatcore.client.network import Failed, Happening, Network, Opened, Received
+from chatcore.client.network import Failed, Happening, Network, Noted, Opened, Received
 from chatcore.client.questions import Questions, prompt_words
+from chatcore.client.safe import safe
+from chatcore.client.standing import State
+from chatcore.client.teller import Teller
 
 if TYPE_CHECKING:
     from chatcore.client.console import Console
@@ -32,6 +44,7 @@ if TYPE_CHECKING:
     from chatcore.client.options import Options
     from chatcore.client.signals import Signals
     from chatcore.client.style import Style
+    from chatcore.client.trust import Distrusted, Trust
 
 MAX_WAITING = 256
 """Piped lines that wait for the server; beyond it standard input is not read, so that 10 MB of it stay outside."""
@@ -42,13 +55,10 @@ LEAVE_S = 5.0
 PENDING_SHOWN_S = 0.3
 """A line that is acknowledged faster is not shown as waiting: it would only flicker."""
 MAX_WAIT_S = 60.0
+PASSWORD_HINT = "Give it with --password-file FILE, or in the variable CHATCORE_PASSWORD."
 
-EXIT_OK, EXIT_UNSENT, EXIT_UNAVAILABLE, EXIT_PROTOCOL, EXIT_REFUSED = 0, 1, 69, 76, 77
-EXIT_INTERRUPT = 130
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 SIGNALS = (*ENDING_SIGNALS, signal.SIGWINCH)
-SIGNAL_EXIT = 128
-"""What shells report of a program ended by signal n: 128 + n."""
 
 
 class Chat:
@@ -62,6 +72,7 @@ class Chat:
         signals: Signals,
         *,
         interactive: bool,
+        trust: Trust | None = None,
     ) -> None:
         self.last_words: list[str] = []
         """For standard error, when the console is closed."""
@@ -69,13 +80,19 @@ class Chat:
         self._signals, self._interactive = signals, interactive
         self._code: int | None = None
         prefix = secrets.token_hex(4)
-        self._link = Link(options.alias, [options.room], prefix, f"chatcore/{__version__}")
+        self._link = Link(
+            options.alias, [options.room], prefix, f"chatcore/{__version__}", options.password
+        )
         self._model = Model(options.alias, options.room, options.address, self._link.is_own)
         self._model.reconnect = options.reconnect
+        self._teller = Teller(
+            console, style, self._model, json=options.json, interactive=interactive
+        )
+        console.completes(Completer(self._model))
         self._questions = Questions(self._console)
         self._selector = selectors.SelectSelector()  # epoll takes no files: `client < lines.txt`
         self._network = Network(
-            options.host, options.port, self._selector, self._on_network, signals.wake
+            options.host, options.port, self._selector, self._on_network, signals.wake, trust
         )
         self._selector.register(signals, selectors.EVENT_READ, self._on_signals)
         self._reading, self._input_fd = False, -1
@@ -101,6 +118,7 @@ class Chat:
             return self._code
         finally:
             # Also after an exception: an alias that is not given back is held for a while.
+            self._console.prompt("", asks=False, hidden=False)
             self._link.quit("", self._now)
             self._network.send(self._link.data_to_send())
             self._network.close()
@@ -130,8 +148,8 @@ class Chat:
         self._tell(self._link.take_events())
         self._read_or_not()
         if self._code is None:
-            words = prompt_words(self._model.current, self._link, self._is_pending_shown())
-            self._questions.prompt(words)
+            pending, plain = self._is_pending_shown(), self._options.is_plainly
+            self._questions.prompt(prompt_words(self._model.current, self._link, pending, plain))
 
     def _is_time_to_dial(self) -> bool:
         offline = self._link.state is State.OFFLINE and self._now >= self._link.retry_at
@@ -175,16 +193,19 @@ class Chat:
         if first is not None and self._now >= first:
             held = self._link.state is State.HELD
             words = f"Cannot connect to {self._options.address} ({self._reason})."
-            self._end(EXIT_REFUSED if held else EXIT_UNAVAILABLE, self._reason if held else words)
+            self._end(
+                exits.EXIT_REFUSED if held else exits.EXIT_UNAVAILABLE,
+                self._reason if held else words,
+            )
         elif acknowledged is not None and self._now >= acknowledged:
             lines = f"{self._waiting:,} line{'s' if self._waiting > 1 else ''}"
             self._end(
-                EXIT_UNSENT, f"{lines} not acknowledged within {self._options.timeout_s:g} s."
+                exits.EXIT_UNSENT, f"{lines} not acknowledged within {self._options.timeout_s:g} s."
             )
         elif self._leave_by is not None and self._now >= self._leave_by:
             self._left()
         elif self._is_done:
-            self._leave(self._goodbye, EXIT_OK)
+            self._leave(self._goodbye, exits.EXIT_OK)
 
     @property
     def _is_done(self) -> bool:
@@ -202,23 +223,24 @@ class Chat:
         self._model.leaving = True
         self._link.quit(words, self._now)
 
-    def _left(self) -> None:
-        code = self._leaving or EXIT_OK
+    def _left(self, *words: str) -> None:
+        code = self._leaving or exits.EXIT_OK
         unsent = [each for each in self._link.outbox if each.is_line]
         if unsent or (self._refused and not self._interactive):
-            code = code or EXIT_UNSENT
+            code = code or exits.EXIT_UNSENT
         if unsent and self._interactive:
             refusals = [events.Refusal(each, "", "you left before") for each in unsent]
             for refusal in refusals:
-                self._complain(self._model.show(refusal))
+                self._teller.complain(self._model.show(refusal))
         elif unsent:
             self.last_words.append(f"{len(unsent):,} lines were not sent.")
-        self._end(code)
+        self._end(code, *words)
 
     def _end(self, code: int, *words: str) -> None:
+        """`words` may be the server's."""
         if self._code is None:
             self._code = code
-            self.last_words += words
+            self.last_words += map(safe, words)
 
     # What the server and the network say
 
@@ -234,39 +256,20 @@ class Chat:
                     self._link.received(data, self._now)
                 case Failed(reason):
                     self._link.lost(reason, self._now, random.random())
+                case Noted(words):
+                    self._teller.complain(notice(*words))
+                case _:
+                    self._on_distrusted(each)
+
+    def _on_distrusted(self, distrusted: Distrusted) -> None:
+        """Nothing was said to that server, and nothing will be: coming back is for the person to decide."""
+        self._leaving = exits.EXIT_CHANGED if distrusted.changed else exits.EXIT_PROTOCOL
+        self._left(*distrusted.words)
 
     def _tell(self, told: list[events.Event]) -> None:
-        shown: list[str] = []
-        lines: list[Line] = []
+        self._teller.tell(told)
         for event in told:
-            of_event = self._model.show(event)
-            lines += of_event
-            if not self._options.json:
-                shown += self._rendered(of_event)
-            elif records := records_of(event):
-                shown += map(json_line, records)
-            else:
-                self._complain(of_event)
             self._heed(event)
-        if shown:
-            self._console.show(shown)
-        if any(line.mention and not line.past for line in lines) and not self._model.away:
-            self._console.bell()
-
-    def _rendered(self, lines: list[Line]) -> list[str]:
-        """What a pipe refuses goes to standard error; whoever types sees it where it happened."""
-        texts: list[str] = []
-        for line in lines:
-            if line.kind is Kind.REFUSED and not self._interactive:
-                self._complain([line])
-            else:
-                texts += self._style.render(line)
-        return texts
-
-    def _complain(self, lines: list[Line]) -> None:
-        texts = [text for line in lines for text in self._style.render(line)]
-        if texts:
-            self._console.complain(texts)
 
     def _heed(self, event: events.Event) -> None:
         match event:
@@ -274,14 +277,19 @@ class Chat:
                 self._reason = event.reason
                 if not self._options.reconnect:
                     words = f"No connection to {self._options.address} ({event.reason})."
-                    self._end(EXIT_UNAVAILABLE, *([] if self._interactive else [words]))
-            case events.AliasHeld():
+                    self._end(exits.EXIT_UNAVAILABLE, *([] if self._interactive else [words]))
+            case events.Held():
                 self._reason = event.words
             case events.AliasRefused():
                 if self._interactive:
                     self._questions.ask_alias()
                 else:
-                    self._end(EXIT_REFUSED)
+                    self._end(exits.EXIT_REFUSED)
+            case events.PasswordRefused():
+                if self._interactive:
+                    self._questions.ask_password()
+                else:
+                    self._end(exits.EXIT_REFUSED, PASSWORD_HINT)
             case events.Refusal():
                 self._refused += 1
             case events.Ended():
@@ -293,9 +301,12 @@ class Chat:
         if ended.how == "quit":
             self._left()
         elif ended.how == "protocol":
-            self._end(EXIT_PROTOCOL, f"{self._options.address}: {ended.words}")
+            self._end(exits.EXIT_PROTOCOL, f"{self._options.address}: {ended.words}")
+        elif ended.how == "removed":
+            self._leaving = exits.EXIT_REFUSED
+            self._left(ended.words)
         else:
-            self._end(EXIT_REFUSED, ended.words)
+            self._end(exits.EXIT_REFUSED, ended.words)
 
     # What the person does
 
@@ -322,12 +333,12 @@ class Chat:
             case Paste(text):
                 self._console.show(self._questions.ask_paste(text))
             case Interrupt():
-                if not self._questions.cancel_paste():
-                    self._leave("", EXIT_INTERRUPT)
+                if not self._questions.cancel():
+                    self._leave("", exits.EXIT_INTERRUPT)
             case EndOfInput():
                 self._input_ended = True
                 if self._interactive:
-                    self._leave("", EXIT_OK)
+                    self._leave("", exits.EXIT_OK)
             case Suspend():
                 self._console.suspend()
 
@@ -338,6 +349,11 @@ class Chat:
             if alias := text.strip():
                 self._questions.answered()
                 self._link.choose(alias, self._now)
+        elif self._questions.wants_password:
+            self._questions.answered_password()
+            self._link.unlock(text, self._now)
+        elif request := self._questions.answered_secret():
+            self._ask(request._replace(password=text))
         elif self._questions.wants_yes:
             if pasted := self._questions.answer_paste(text):
                 self._ask(messages.Request("say", room=self._model.current, text=pasted))
@@ -349,16 +365,16 @@ class Chat:
             case messages.Request() as request:
                 self._ask(request)
             case Tell(lines):
-                self._told_here(notice(*lines))
+                self._teller.here(notice(*lines))
             case Mistake(words):
                 self._refused += 1
-                self._told_here([Line(Kind.REFUSED, words)])
+                self._teller.here([Line(Kind.REFUSED, words)])
             case Switch(room):
-                self._told_here(self._model.switch(room))
+                self._teller.here(self._model.switch(room))
             case Quit(words):
                 self._input_ended, self._goodbye = True, words
                 if self._interactive:
-                    self._leave(words, EXIT_OK)
+                    self._leave(words, exits.EXIT_OK)
             case Retry():
                 for request in self._model.take_refused():
                     self._ask(request)
@@ -366,20 +382,17 @@ class Chat:
                 self._link.retry_now(self._now)
 
     def _ask(self, request: Request) -> None:
+        if is_without_password(request) and self._interactive:
+            self._questions.ask_secret(request)
+            return
         self._model.asked(request)
         self._link.ask(request, self._now)
-
-    def _told_here(self, lines: list[Line]) -> None:
-        if self._options.json:
-            self._complain(lines)
-        elif texts := self._rendered(lines):
-            self._console.show(texts)
 
     def _on_signals(self, mask: int, now: float) -> None:
         numbers = self._signals.take()
         if signal.SIGWINCH in numbers:
             self._console.resized()
         for number in ENDING_SIGNALS & numbers:
-            self._leave("", SIGNAL_EXIT + number)
+            self._leave("", exits.SIGNAL_EXIT + number)
             self._network.send(self._link.data_to_send())
             self._left()

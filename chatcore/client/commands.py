@@ -6,9 +6,11 @@ exist is answered with the nearest one that does. One table row a command: `/hel
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from chatcore.client.editor import MASK
 from chatcore.client.messages import Request
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ class Place(Protocol):
 
     @property
     def current(self) -> str: ...
+    @property
+    def operator(self) -> bool:
+        """What is done to somebody is then done on the whole server, elsewhere in the room."""
+
     def joined(self, room: str) -> str | None: ...
 
 
@@ -55,14 +61,19 @@ class Reconnect(NamedTuple):
 
 Action: TypeAlias = Request | Tell | Mistake | Switch | Quit | Retry | Reconnect
 
+Act: TypeAlias = "Callable[[str, Place], Action | None]"
+"""Its words, and where the person is; None: the words do not fit the usage."""
+
+OPER = re.compile(r"(\s*/oper\s+\S+\s+)(?=\S)", re.IGNORECASE)
+PERIOD = re.compile(r"\d+[smhdw]")
+"""How the server writes how long; whatever it is not is the beginning of a reason."""
 NO_ROOM = Mistake("You are in no room. /join #room goes to one.")
 
 
 class Command(NamedTuple):
     usage: str
     summary: str
-    act: Callable[[str, Place], Action | None]
-    """Its words, and where the person is; None: the words do not fit the usage."""
+    act: Act
 
 
 def interpret(text: str, place: Place) -> Action:
@@ -84,6 +95,17 @@ def _unknown(name: str) -> str:
 
 def _in_room(kind: str, text: str, place: Place) -> Action:
     return Request(kind, room=place.current, text=text) if place.current else NO_ROOM
+
+
+def concealed(text: str) -> str:
+    """The line with a mask for what nobody may see of it: an operator's password."""
+    found = OPER.match(text)
+    return text if found is None else found[1] + MASK * len(text[found.end() :])
+
+
+def is_without_password(request: Request) -> bool:
+    """It is one that needs a password, and none was typed: better so, it can be asked for unseen."""
+    return request.kind == "oper" and not request.password
 
 
 def _with_sign(room: str) -> str:
@@ -190,6 +212,77 @@ def _search(words: str, place: Place) -> Action | None:
     return Request("search", text=words) if words else None
 
 
+def _oper(words: str, place: Place) -> Action | None:
+    name, _, password = words.partition(" ")
+    return Request("oper", name=name, password=password.strip()) if name else None
+
+
+def _in_the_house(kind: str, *, timed: bool = False) -> Act:
+    """`NAME [#room] [10m] [reason]`; an operator who names no room means the whole server."""
+
+    def act(words: str, place: Place) -> Action | None:
+        name, room, rest = _somebody_somewhere(words)
+        period, text = _period(rest) if timed else ("", rest)
+        room = room or ("" if place.operator else place.current)
+        return (
+            Request(kind, name=name, room=room, period=period, text=text or None) if name else None
+        )
+
+    return act
+
+
+def _in_a_room(kind: str) -> Act:
+    """`NAME [#room]`."""
+
+    def act(words: str, place: Place) -> Action | None:
+        name, room, rest = _somebody_somewhere(words)
+        return Request(kind, name=name, room=room or place.current) if name and not rest else None
+
+    return act
+
+
+def _mute(words: str, place: Place) -> Action | None:
+    name, _, rest = words.partition(" ")
+    period, text = _period(rest.strip())
+    return Request("mute", name=name, period=period, text=text or None) if name else None
+
+
+def _unmute(words: str, place: Place) -> Action | None:
+    return Request("unmute", name=words) if words and " " not in words else None
+
+
+def _unban(words: str, place: Place) -> Action | None:
+    name, room, rest = _somebody_somewhere(words)
+    room = room or ("" if place.operator else place.current)
+    return Request("unban", name=name, room=room) if name and not rest else None
+
+
+def _bans(words: str, place: Place) -> Action:
+    room = _with_sign(words) if words else "" if place.operator else place.current
+    return Request("bans", room=room)
+
+
+def _somebody_somewhere(words: str) -> tuple[str, str, str]:
+    """A name, a room if one is named, and what follows."""
+    name, _, rest = words.partition(" ")
+    first, _, others = rest.strip().partition(" ")
+    return (name, first, others.strip()) if first.startswith("#") else (name, "", rest.strip())
+
+
+def _period(words: str) -> tuple[str, str]:
+    first, _, rest = words.partition(" ")
+    return (first, rest.strip()) if PERIOD.fullmatch(first) else ("", words)
+
+
+def _lock(words: str, place: Place) -> Action:
+    return Request("lock", room=place.current, key=words) if place.current else NO_ROOM
+
+
+def _modlog(words: str, place: Place) -> Action | None:
+    limit = _whole(words, MAX_HISTORY) if words else DEFAULT_HISTORY
+    return Request("modlog", limit=limit) if limit else None
+
+
 def _whole(text: str, most: int) -> int | None:
     is_number = text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
     return int(text) if is_number and int(text) <= most else None
@@ -209,7 +302,9 @@ MAX_HISTORY = 500
 COMMANDS: dict[str, Command] = {
     "help": Command("/help [command]", "lists the commands, or explains one", _help),
     "join": Command(
-        "/join #room [topic]", "goes to one more room, and makes it if it is new", _join
+        "/join #room [topic]",
+        "goes to one more room, and makes it if it is new; a locked one: /join #room KEY",
+        _join,
     ),
     "room": Command("/room #room", "talks in another of your rooms", _room),
     "part": Command("/part [#room]", "leaves a room", _part),
@@ -237,6 +332,46 @@ COMMANDS: dict[str, Command] = {
         "/search words",
         'finds lines of your rooms; also: "a phrase" from:NAME in:#room since:2d before:2026-11-01',
         _search,
+    ),
+    "invite": Command(
+        "/invite NAME [#room]",
+        "lets somebody into your room once, locked or not",
+        _in_a_room("invite"),
+    ),
+    "lock": Command("/lock [KEY]", "locks your room with a key; without one: opens it", _lock),
+    "op": Command("/op NAME [#room]", "makes somebody a moderator of your room", _in_a_room("op")),
+    "deop": Command("/deop NAME [#room]", "takes the moderation back", _in_a_room("deop")),
+    "kick": Command(
+        "/kick NAME [#room] [reason]",
+        "puts somebody out of your room; from operators, without a room: out of the server",
+        _in_the_house("kick"),
+    ),
+    "ban": Command(
+        "/ban NAME [#room] [10m] [reason]",
+        "keeps somebody out, likewise; operators may name an address or a network",
+        _in_the_house("ban", timed=True),
+    ),
+    "unban": Command("/unban NAME [#room]", "takes a ban back", _unban),
+    "bans": Command("/bans [#room]", "lists who is banned", _bans),
+    "mute": Command(
+        "/mute NAME [10m] [reason]", "keeps somebody from speaking, for operators", _mute
+    ),
+    "unmute": Command("/unmute NAME", "lets somebody speak again, for operators", _unmute),
+    "announce": Command(
+        "/announce text",
+        "says something in all rooms, for operators",
+        lambda words, _: Request("announce", text=words) if words else None,
+    ),
+    "modlog": Command(
+        "/modlog [n]",
+        "lists who was kicked, banned or muted, by whom and why, for operators",
+        _modlog,
+    ),
+    "oper": Command(
+        "/oper NAME", "makes you an operator of the server; the password is asked for", _oper
+    ),
+    "lag": Command(
+        "/lag", "says who is behind with reading, for operators", lambda *_: Request("lag")
     ),
     "retry": Command("/retry", "sends what was refused last again", lambda *_: Retry()),
     "reconnect": Command("/reconnect", "connects now, without waiting", lambda *_: Reconnect()),

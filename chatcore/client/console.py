@@ -10,13 +10,16 @@ from __future__ import annotations
 import errno
 import os
 import select
+import termios
+import tty
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from chatcore.client.editor import EndOfInput, Submit
 
 if TYPE_CHECKING:
-    from chatcore.client.editor import Editor, Input
-    from chatcore.client.terminal import Terminal
+    from chatcore.client.editor import Complete, Editor, Input
+    from chatcore.client.terminal import Modes, Terminal
 
 READ_BYTES = 16 * 1024
 """A read may hold this many empty-ish lines at most, beyond what the loop lets wait."""
@@ -43,8 +46,12 @@ class Console(Protocol):
     def complain(self, lines: list[str]) -> None:
         """Show what is not part of the conversation."""
 
-    def prompt(self, words: str, *, asks: bool) -> None:
-        """What stands before the line being typed. `asks`: it wants an answer, so nobody may miss it."""
+    def prompt(self, words: str, *, asks: bool, hidden: bool) -> None:
+        """What stands before the line being typed. `asks`: it wants an answer, so nobody may miss it. `hidden`: the
+        answer is a password, which nobody may see."""
+
+    def completes(self, complete: Complete) -> None:
+        """What Tab offers, where there is one."""
 
     def bell(self) -> None: ...
     def read(self) -> list[Input]: ...
@@ -66,6 +73,8 @@ class StreamConsole:
         self.input_fd = input_fd
         self._bells = bells
         self._asks_fd = asks_fd
+        self._modes: Modes | None = None
+        """Of the terminal, as they were before what is typed was hidden; None: it is shown."""
         self._input = LineInput()
 
     def show(self, lines: list[str]) -> None:
@@ -74,9 +83,13 @@ class StreamConsole:
     def complain(self, lines: list[str]) -> None:
         write_lines(STDERR, lines)
 
-    def prompt(self, words: str, *, asks: bool) -> None:
+    def prompt(self, words: str, *, asks: bool, hidden: bool) -> None:
         if asks:
             write_lines(self._asks_fd, [words.strip()])
+        self._echo(not hidden)
+
+    def completes(self, complete: Complete) -> None:
+        pass
 
     def bell(self) -> None:
         if self._bells:
@@ -106,6 +119,20 @@ class StreamConsole:
     def restore(self, text: str) -> None:
         pass
 
+    def _echo(self, on: bool) -> None:
+        """The terminal itself shows what is typed here; the modes are touched only for a password, and put back."""
+        if self.input_fd is None or on is (self._modes is None):
+            return
+        with suppress(termios.error):  # nobody sees what no terminal shows
+            if self._modes is None:
+                self._modes = termios.tcgetattr(self.input_fd)
+                hiding = [*self._modes]
+                hiding[tty.LFLAG] &= ~termios.ECHO
+                termios.tcsetattr(self.input_fd, termios.TCSADRAIN, hiding)
+            else:
+                termios.tcsetattr(self.input_fd, termios.TCSADRAIN, self._modes)
+                self._modes = None
+
 
 class TerminalConsole:
     """Lines appear above the one that is being typed."""
@@ -123,11 +150,14 @@ class TerminalConsole:
 
     complain = show
 
-    def prompt(self, words: str, *, asks: bool) -> None:
-        if words != self._prompt:
-            self._prompt = words
+    def prompt(self, words: str, *, asks: bool, hidden: bool) -> None:
+        if (words, hidden) != (self._prompt, self._editor.secret):
+            self._prompt, self._editor.secret = words, hidden
             self._editor.set_prompt(words)
             self._terminal.redraw()
+
+    def completes(self, complete: Complete) -> None:
+        self._editor.complete = complete
 
     def bell(self) -> None:
         self._terminal.bell()

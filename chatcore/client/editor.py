@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from chatcore.client.history import History
 from chatcore.client.keys import Key, KeyReader, Pasted, Stroke, Typed
 from chatcore.client.line_buffer import LineBuffer
+from chatcore.client.recall import Recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,10 @@ Input: TypeAlias = Submit | Interrupt | EndOfInput | Suspend | Paste
 Complete: TypeAlias = "Callable[[str, int], list[str]]"
 """Text and cursor → what may stand in place of the word before the cursor."""
 
+Conceal: TypeAlias = "Callable[[str], str]"
+"""A line → the same with `MASK` for each character that nobody may see; such a line is not kept either."""
+MASK = "*"
+
 
 class Completion(NamedTuple):
     """A word being completed: Tab replaces what it put there with the next."""
@@ -60,15 +65,24 @@ class Completion(NamedTuple):
 class Editor:
     """`rang`: something of the last `feed` was refused. `clear_asked`: Ctrl-L; whoever draws resets both."""
 
-    def __init__(self, prompt: str = "", complete: Complete | None = None) -> None:
+    def __init__(
+        self,
+        prompt: str = "",
+        complete: Complete | None = None,
+        conceal: Conceal | None = None,
+    ) -> None:
         self.prompt = prompt
         self.complete = complete
+        self.secret = False
+        """What is typed now is a password: it is not shown and not kept."""
+        self._conceal = conceal
         self.history = History()
         self.rang = False
         self.clear_asked = False
         self._keys = KeyReader()
         self._line = LineBuffer()
         self._completion: Completion | None = None
+        self._recall: Recall | None = None
         self._editing = self._make_editing()
         self._asking: dict[Key, Callable[[], Input | None]] = {
             Key.ENTER: self._enter,
@@ -80,6 +94,19 @@ class Editor:
     @property
     def text(self) -> str:
         return self._line.text
+
+    @property
+    def shown_prompt(self) -> str:
+        return self._recall.prompt if self._recall else self.prompt
+
+    @property
+    def shown(self) -> str:
+        """The text as it may be seen: as long as it is."""
+        return MASK * len(self.text) if self.secret else self._concealed
+
+    @property
+    def _concealed(self) -> str:
+        return self._conceal(self.text) if self._conceal else self.text
 
     @property
     def cursor(self) -> int:
@@ -108,6 +135,8 @@ class Editor:
         return inputs
 
     def _handle(self, stroke: Stroke) -> Input | None:
+        if self._recall is not None and self._go_on_recalling(self._recall, stroke):
+            return None
         if stroke is Key.TAB or stroke is Key.SHIFT_TAB:
             self._complete_word(1 if stroke is Key.TAB else -1)
             return None
@@ -146,11 +175,12 @@ class Editor:
             Key.UNDO: lambda: self._require(line.undo()),
             Key.NEWLINE: lambda: self._require(line.insert("\n")),
             Key.CLEAR_SCREEN: self._ask_clear,
+            Key.RECALL: self._begin_recall,
         }
 
     def _set(self, text: str) -> None:
         """Another line, in place of the one there was."""
-        self._completion = None
+        self._completion = self._recall = None
         self.history.leave()
         self._line.reset(text)
 
@@ -158,10 +188,12 @@ class Editor:
         self.rang = self.rang or not is_done
 
     def _enter(self) -> Submit | None:
+        is_kept = not self.secret and self._concealed == self.text
         text = self.take()
         if not text:
             return None
-        self.history.add(text)
+        if is_kept:
+            self.history.add(text)
         return Submit(text)
 
     def _interrupt(self) -> Interrupt | None:
@@ -184,16 +216,44 @@ class Editor:
         self.clear_asked = True
 
     def _browse(self, step: int) -> None:
-        found = self.history.browse(step, self.text)
+        found = None if self.secret else self.history.browse(step, self.text)
         if found is None:
             self.rang = True
         else:
             self._line.reset(found)
 
+    def _begin_recall(self) -> None:
+        if self.secret:
+            self.rang = True
+            return
+        self.history.leave()
+        self._recall = Recall(self.history.lines, self.text, self.cursor)
+
+    def _go_on_recalling(self, recall: Recall, stroke: Stroke) -> bool:
+        """False: what was found is the line now, and the key means what it always does."""
+        match stroke:
+            case Typed(text):
+                self._require(recall.type(text))
+            case Key.BACKSPACE:
+                self._require(recall.erase())
+            case Key.RECALL:
+                self._require(recall.older())
+            case Key.INTERRUPT:
+                self._recall = None
+                recall.erase_all()
+            case _:
+                self._recall = None
+                return False
+        text, cursor = recall.found
+        self._line.reset(text)
+        self._line.move(cursor)
+        return True
+
     def _complete_word(self, step: int) -> None:
         completion = self._completion
         if completion is None:
-            candidates = self.complete(self.text, self.cursor) if self.complete else []
+            can = self.complete is not None and not self.secret
+            candidates = self.complete(self.text, self.cursor) if self.complete and can else []
             first = 0 if step > 0 else len(candidates) - 1
             completion = Completion(self._line.unfinished_word(), candidates, first)
         else:
@@ -208,6 +268,8 @@ class Editor:
 
     def _pasted(self, paste: Pasted) -> Paste | None:
         text = paste.text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+        if self.secret:
+            text = text.split("\n")[0]
         if text.count("\n") >= MAX_PASTED_LINES:
             return Paste(text)
         self._require(paste.is_whole and self._line.insert(text))

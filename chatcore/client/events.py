@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from chatcore.client.messages import Gap, History, Ok, Presence, Record, Request, Welcome
+from chatcore.client.messages import (
+    Gap,
+    History,
+    Lag,
+    Modlog,
+    Ok,
+    Presence,
+    Record,
+    Request,
+    Welcome,
+)
 
 
 class Welcomed(NamedTuple):
@@ -61,12 +71,13 @@ class Lost(NamedTuple):
     """One was in; False: it never came to a welcome."""
 
 
-class AliasHeld(NamedTuple):
-    """The alias is kept for somebody who may return; the link says hello again in `retry_s`."""
+class Held(NamedTuple):
+    """The server wants one to wait (the alias may be kept for somebody); the link says hello again in `retry_s`."""
 
-    alias: str
     words: str
     retry_s: float
+    alias: str = ""
+    """Given if it is what one waits for."""
 
 
 class AliasRefused(NamedTuple):
@@ -77,8 +88,15 @@ class AliasRefused(NamedTuple):
     words: str
 
 
+class PasswordRefused(NamedTuple):
+    """The server wants its password, or another one than it was given."""
+
+    code: str
+    words: str
+
+
 class Ended(NamedTuple):
-    """For good. `how`: `quit`, `protocol` (no server of ours) or `refused`."""
+    """For good. `how`: `quit`, `protocol` (no server of ours), `refused`, or `removed` by somebody."""
 
     how: str
     words: str
@@ -91,11 +109,14 @@ Event: TypeAlias = (
     | Answer
     | Refusal
     | Lost
-    | AliasHeld
+    | Held
     | AliasRefused
+    | PasswordRefused
     | Ended
     | Record
     | Presence
     | Gap
     | History
+    | Lag
+    | Modlog
 )

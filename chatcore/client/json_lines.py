@@ -20,6 +20,7 @@ KINDS: dict[type[Record], str] = {
     messages.Left: "leave",
     messages.Renamed: "nick",
     messages.TopicSet: "topic",
+    messages.Act: "act",
     messages.Crowd: "crowd",
 }
 
@@ -38,6 +39,8 @@ def json_line(record: Record) -> str:
         del fields["id"]
     if isinstance(record, messages.Left) and not record.text:
         del fields["text"]
+    if isinstance(record, messages.Act):
+        fields = {name: value for name, value in fields.items() if value != "" or name == "sid"}
     return json.dumps(fields, separators=(",", ":"))
 
 

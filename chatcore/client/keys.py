@@ -50,6 +50,7 @@ class Key(enum.Enum):
     YANK = enum.auto()
     TRANSPOSE = enum.auto()
     UNDO = enum.auto()
+    RECALL = enum.auto()
     CLEAR_SCREEN = enum.auto()
 
 
@@ -80,6 +81,7 @@ CONTROLS = {
     b"\r": Key.ENTER,
     b"\x0e": Key.DOWN,
     b"\x10": Key.UP,
+    b"\x12": Key.RECALL,
     b"\x14": Key.TRANSPOSE,
     b"\x15": Key.KILL_TO_START,
     b"\x17": Key.KILL_WHITE_WORD_LEFT,

@@ -8,11 +8,19 @@ from __future__ import annotations
 import enum
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from chatcore.client.chat import EXIT_OK, SIGNALS, Chat
+from chatcore.client.chat import SIGNALS, Chat
 from chatcore.client.console import STDERR, STDOUT, OutputLostError, StreamConsole, TerminalConsole
+from chatcore.client.exits import (
+    EXIT_IO,
+    EXIT_OK,
+    EXIT_SIGPIPE,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+)
 from chatcore.client.signals import Signals
 from chatcore.client.style import Looks, Style, wants_color
 
@@ -21,9 +29,9 @@ if TYPE_CHECKING:
 
     from chatcore.client.console import Console
     from chatcore.client.options import Options
+    from chatcore.client.trust import Trust
 
 STDIN = 0
-EXIT_USAGE, EXIT_IO, EXIT_SIGPIPE = 64, 74, 141
 
 
 class Mode(enum.Enum):
@@ -63,31 +71,66 @@ def run(options: Options) -> int:
     if not options.alias and mode in {Mode.PIPED, Mode.LISTENING}:
         print("There is nobody to ask for an alias: give one with --alias NAME.", file=sys.stderr)
         return EXIT_USAGE
+    if not options.password:
+        options = replace(options, password=os.environ.get("CHATCORE_PASSWORD", ""))
+    try:
+        trust = _trust(options)
+    except (ImportError, OSError) as fault:
+        print(_no_tls_words(options, fault), file=sys.stderr)
+        return EXIT_UNAVAILABLE if isinstance(fault, ImportError) else EXIT_USAGE
     looks = choose_looks(options, os.environ, mode, stdout_tty=stdout_tty)
     style = Style(looks, lambda: datetime.now().astimezone())
     with Signals(SIGNALS) as signals:
         if mode is Mode.TERMINAL:
-            return _at_terminal(options, style, signals)
+            return _at_terminal(options, style, signals, trust)
         fd = None if mode is Mode.LISTENING else STDIN
         asks_fd = STDERR if options.json else STDOUT
         console = StreamConsole(fd, bells=stdout_tty and not options.json, asks_fd=asks_fd)
-        return _chat(options, console, style, signals, interactive=mode is Mode.APPENDING)
+        interactive = mode is Mode.APPENDING
+        return _chat(options, console, style, signals, trust, interactive=interactive)
 
 
-def _at_terminal(options: Options, style: Style, signals: Signals) -> int:
+def _trust(options: Options) -> Trust | None:
+    """Raises ImportError where Python has no TLS, OSError if `--tls-ca` holds no certificates."""
+    if not options.is_encrypted:
+        return None
+    from chatcore.client.known_hosts import KnownHosts, default_path
+    from chatcore.client.trust import Trust
+
+    hosts = KnownHosts(default_path(os.environ))
+    return Trust(options.host, options.address, options.tls_ca, hosts)
+
+
+def _no_tls_words(options: Options, fault: Exception) -> str:
+    if isinstance(fault, ImportError):
+        return (
+            "This Python has no ssl module, so it cannot encrypt. Use another Python,"
+            " or --no-tls if everybody on the way may read along."
+        )
+    return f"--tls-ca: {options.tls_ca} holds no certificates (PEM)."
+
+
+def _at_terminal(options: Options, style: Style, signals: Signals, trust: Trust | None) -> int:
+    from chatcore.client.commands import concealed
     from chatcore.client.editor import Editor
     from chatcore.client.terminal import Terminal
 
-    editor = Editor()
+    editor = Editor(conceal=concealed)
     with Terminal(STDIN, STDOUT, editor) as terminal:
         console = TerminalConsole(terminal, editor, STDIN)
-        return _chat(options, console, style, signals, interactive=True)
+        return _chat(options, console, style, signals, trust, interactive=True)
 
 
 def _chat(
-    options: Options, console: Console, style: Style, signals: Signals, *, interactive: bool
+    options: Options,
+    console: Console,
+    style: Style,
+    signals: Signals,
+    trust: Trust | None,
+    *,
+    interactive: bool,
 ) -> int:
-    chat = Chat(options, console, style, signals, interactive=interactive)
+    chat = Chat(options, console, style, signals, interactive=interactive, trust=trust)
     try:
         code = chat.run()
     except OutputLostError as fault:

@@ -17,6 +17,7 @@ class Kind(enum.Enum):
     LEFT = "Bob has left the chat room!"
     RENAMED = "Alice is now known as Ally"
     TOPIC = "Alice set the topic: words"
+    ACT = "Alice made Bob a moderator"
     CROWD_JOINED = "Ann, Bob and 62 others have connected to the chat room"
     CROWD_LEFT = "Ann, Bob and 62 others have left the chat room!"
     MISSED = "— 1,204 lines missed —"

@@ -11,16 +11,16 @@ nothing that the server sends makes it raise.
 
 from __future__ import annotations
 
-import enum
-import unicodedata
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from chatcore.client import events, messages
+from chatcore.client import events, messages, standing
 from chatcore.client.messages import Direct, Request, Said
+from chatcore.client.names import fold
 from chatcore.client.outbox import Outbox
 from chatcore.client.pulse import Pulse, backoff_s
 from chatcore.client.reunion import MAX_GATHER_S, MAX_GATHERED, Reunion
+from chatcore.client.standing import State
 from chatcore.client.wire import VERSION, Inbox, encode, encode_request, parse
 
 if TYPE_CHECKING:
@@ -29,33 +29,17 @@ if TYPE_CHECKING:
 STABLE_S = 10.0
 """A connection that held this long was a good one: the next loss begins again with the shortest wait."""
 HELLO_TIMEOUT_S = 15.0
-HELD_ALIAS_MIN_S = 1.0
+HELD_MIN_S = 1.0
 MAX_SIDS = 8
 """Sessions of this process that are remembered as one's own; a new one begins when a server forgot the last."""
 
-ALIAS_CODES = {"alias_taken", "alias_empty", "alias_too_long", "alias_not_allowed"}
-PASSING_CODES = {"stopping", "storage_full", "flood"}
-"""A hello refused for these may succeed later."""
-
-
-class State(enum.Enum):
-    NEEDS_ALIAS = "nothing happens until `choose`"
-    OFFLINE = "no connection; `retry_at` says when to try"
-    HELLO = "connected, hello sent"
-    HELD = "connected; the alias is held for somebody who may return: hello again later"
-    JOINED = "in"
-    ENDED = "for good"
-
-
-def fold(name: str) -> str:
-    """As the server compares names."""
-    return unicodedata.normalize("NFC", name).casefold()
-
 
 class Link:
-    """`alias` may be empty: nothing happens before `choose`. `prefix`: see `Outbox`."""
+    """`alias` may be empty: nothing happens before `choose`. `prefix`: see `Outbox`. `password`: the server's, if known."""
 
-    def __init__(self, alias: str, rooms: Iterable[str], prefix: str, client: str) -> None:
+    def __init__(
+        self, alias: str, rooms: Iterable[str], prefix: str, client: str, password: str = ""
+    ) -> None:
         self.alias = alias
         self.rooms = {fold(room): room for room in rooms}
         """Folded → shown: where one is, and where a hello asks to be."""
@@ -66,7 +50,7 @@ class Link:
         """Set: close the connection and report it `lost` with this reason."""
         self.outbox = Outbox(prefix)
         self.position = 0
-        self._client = client
+        self._client, self._password = client, password
         self._log = self._token = ""
         self._sids: deque[str] = deque(maxlen=MAX_SIDS)
         self._out = bytearray()
@@ -95,6 +79,14 @@ class Link:
     def choose(self, alias: str, now: float) -> None:
         """An alias, the first one or after the one before was refused."""
         self.alias = alias
+        self._introduce(now)
+
+    def unlock(self, password: str, now: float) -> None:
+        """The password that the server wants."""
+        self._password = password
+        self._introduce(now)
+
+    def _introduce(self, now: float) -> None:
         if self._connected:
             self._hello(now)
         else:
@@ -143,7 +135,7 @@ class Link:
         self._release(more=False)
         self.outbox.requeue()
         self._out.clear()
-        if was in {State.ENDED, State.NEEDS_ALIAS}:
+        if was in {State.ENDED, State.NEEDS_ALIAS, State.NEEDS_PASSWORD}:
             self.state = was
         elif self._quit is not None:
             self._end("quit", "")
@@ -193,10 +185,12 @@ class Link:
     # Joining, and returning after a loss
 
     def _hello(self, now: float) -> None:
-        rooms = [*self.rooms.values()]
-        fields: dict[str, Any] = {"t": "hello", "v": VERSION, "alias": self.alias, "rooms": rooms}
+        fields: dict[str, Any] = {"t": "hello", "v": VERSION, "alias": self.alias}
+        fields["rooms"] = [*self.rooms.values()]
         if self._token:
             fields |= {"token": self._token, "log": self._log, "after": self.position}
+        if self._password:
+            fields["password"] = self._password
         self._send(encode(fields | {"client": self._client}), now)
         self.state, self._due_at = State.HELLO, now + HELLO_TIMEOUT_S
 
@@ -243,14 +237,18 @@ class Link:
 
     def _on_hello_refused(self, refused: messages.Refused, now: float) -> None:
         words = refused.words or refused.code
-        if refused.code == "alias_in_grace":
-            wait_s = max(refused.retry_s, HELD_ALIAS_MIN_S)
+        if refused.code in standing.WAITING_CODES:
+            wait_s = max(refused.retry_s, HELD_MIN_S)
             self.state, self._due_at = State.HELD, now + wait_s
-            self._emit(events.AliasHeld(self.alias, words, wait_s))
-        elif refused.code in ALIAS_CODES:
+            alias = self.alias if refused.code == "alias_in_grace" else ""
+            self._emit(events.Held(words, wait_s, alias))
+        elif refused.code in standing.ALIAS_CODES:
             self.state = State.NEEDS_ALIAS
             self._emit(events.AliasRefused(self.alias, refused.code, words))
-        elif refused.code in PASSING_CODES:
+        elif refused.code in standing.PASSWORD_CODES:
+            self.state = State.NEEDS_PASSWORD
+            self._emit(events.PasswordRefused(refused.code, words))
+        elif refused.code in standing.PASSING_CODES:
             self.hangup = words
         else:
             self._end("protocol" if refused.code == "bad_version" else "refused", words)
@@ -258,6 +256,8 @@ class Link:
     def _on_bye(self, bye: messages.Bye) -> None:
         if self._quit_sent:
             self._end("quit", "")
+        elif bye.reason in standing.REMOVED:
+            self._end("removed", bye.words or f"You were {bye.reason}.")
         else:
             self.hangup = "the server is stopping" if bye.reason == "stopping" else "server closed"
 
@@ -286,6 +286,9 @@ class Link:
                 self._on_history(message)
             case messages.Presence():
                 self._emit(message)
+            case messages.Lag() | messages.Modlog():
+                if self.outbox.answered(message.re):
+                    self._emit(message)
             case messages.Gap():
                 self.position = max(self.position, message.next - 1)
                 self._emit(message)

@@ -82,6 +82,21 @@ class TopicSet(NamedTuple):
     text: str
 
 
+class Act(NamedTuple):
+    """Something that a moderator or an operator did. `room` empty: on the whole server; `until` empty: for good."""
+
+    seq: int
+    time: str
+    room: str
+    act: str
+    """`kick`, `ban`, `mute`, `op`, `lock`, `invite`, `announce` …; there may come others."""
+    alias: str
+    sid: str
+    to: str
+    text: str
+    until: str
+
+
 class Names(NamedTuple):
     aliases: tuple[str, ...]
     more: int
@@ -95,7 +110,7 @@ class Crowd(NamedTuple):
     left: Names
 
 
-Record: TypeAlias = Said | Direct | Joined | Left | Renamed | TopicSet | Crowd
+Record: TypeAlias = Said | Direct | Joined | Left | Renamed | TopicSet | Act | Crowd
 
 
 class Welcome(NamedTuple):
@@ -106,6 +121,10 @@ class Welcome(NamedTuple):
     resumed: bool
     seq: int
     rooms: tuple[Room, ...]
+    kept: str = ""
+    """How long history is kept, in words; empty: for ever."""
+    motd: str = ""
+    """What the server says to everyone who arrives."""
 
 
 class Ack(NamedTuple):
@@ -126,6 +145,35 @@ class Ok(NamedTuple):
     rooms: tuple[Room, ...]
     more: int
     """Rooms that are not listed."""
+    bans: tuple[Ban, ...] = ()
+
+
+class Ban(NamedTuple):
+    name: str
+    by: str
+    until: str
+    text: str
+
+
+class Behind(NamedTuple):
+    """A reader that has not read all that it could."""
+
+    alias: str
+    dialect: str
+    lines: int
+    seconds: float
+
+
+class Lag(NamedTuple):
+    re: str
+    readers: tuple[Behind, ...]
+
+
+class Modlog(NamedTuple):
+    re: str
+    acts: tuple[Act, ...]
+    """Oldest first."""
+    more: bool
 
 
 class History(NamedTuple):
@@ -160,9 +208,12 @@ class Pong(NamedTuple):
 
 class Bye(NamedTuple):
     reason: str
+    words: str = ""
+    """Why, for people."""
 
 
-Message: TypeAlias = Record | Welcome | Ack | Ok | History | Presence | Gap | Refused | Pong | Bye
+Answer: TypeAlias = Ok | History | Lag | Modlog | Pong
+Message: TypeAlias = Record | Answer | Welcome | Ack | Presence | Gap | Refused | Bye
 
 
 class Request(NamedTuple):
@@ -179,6 +230,13 @@ class Request(NamedTuple):
     after: int | None = None
     since: str = ""
     """A moment as it was typed: `2h`, `2026-11-20`. The server reads it."""
+    name: str = ""
+    """Of somebody, or an address; of an operator."""
+    period: str = ""
+    """How long, as it was typed: `10m`."""
+    key: str = ""
+    """Of a room. None may see it, nor the password."""
+    password: str = ""
 
     @property
     def is_line(self) -> bool:

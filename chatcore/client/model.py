@@ -12,17 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chatcore.client import events, messages
+from chatcore.client.acts import act_words, listed_words
 from chatcore.client.answers import (
     HINT,
     answer_words,
     back_parts,
     found_words,
+    lag_words,
     lost_parts,
     refusal_words,
     room_words,
 )
 from chatcore.client.lines import Kind, Line, notice
-from chatcore.client.link import fold
+from chatcore.client.names import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 MAX_REFUSED = 64
 """Refused lines that `/retry` can send again: as many as can be on their way at once."""
 
+OF_ROOM = {"op", "deop", "lock", "unlock"}
+"""Acts whose words do not say where."""
+
 
 @dataclass(slots=True)
 class Place:
@@ -40,6 +45,8 @@ class Place:
     name: str
     topic: str
     people: dict[str, Person] = field(default_factory=dict)
+    spoke: dict[str, str] = field(default_factory=dict)
+    """Who said something, folded and as shown; the last of them last."""
 
 
 class Model:
@@ -50,6 +57,8 @@ class Model:
         """The room that a line typed now goes to; empty: none."""
         self.rooms: dict[str, Place] = {}
         self.away = False
+        self.operator = False
+        """As far as the server has told: a return may have ended it."""
         self.reconnect = True
         """False: a loss is not told as one that will be repaired."""
         self.leaving = False
@@ -62,12 +71,25 @@ class Model:
         self._refused: deque[Request] = deque(maxlen=MAX_REFUSED)
         self._last_reason = ""
         self._last_rename = ("", "", "")
+        self._last_announced = ("", "", "")
         self._called(alias)
 
     def joined(self, room: str) -> str | None:
         """The room's name as it is shown, if one is in it."""
         place = self.rooms.get(fold(room))
         return place.name if place else None
+
+    def room_names(self) -> list[str]:
+        return [place.name for place in self.rooms.values()]
+
+    def people_here(self) -> list[str]:
+        """In the current room, oneself apart: those who spoke, the last first, then the others."""
+        place = self.rooms.get(fold(self.current))
+        if place is None:
+            return []
+        quiet = sorted(each.alias for key, each in place.people.items() if key not in place.spoke)
+        names = [*reversed(place.spoke.values()), *quiet]
+        return [name for name in names if fold(name) != fold(self.alias)]
 
     def asked(self, request: Request) -> None:
         """What is typed after a `/join` or a `/part` is meant for where that leads, answered or not."""
@@ -92,12 +114,17 @@ class Model:
         self._refused.clear()
         return refused
 
-    def show(self, event: events.Event) -> list[Line]:  # noqa: PLR0911 - one arm a kind of event
+    def show(self, event: events.Event) -> list[Line]:  # noqa: C901, PLR0911 - one arm a kind of event
         match event:
             case events.Welcomed():
                 return self._on_welcomed(event)
             case events.Answer():
                 return self._on_answer(event)
+            case messages.Lag():
+                return notice(*lag_words(event))
+            case messages.Modlog():
+                acts = map(listed_words, event.acts)
+                return notice(*filter(None, acts)) or notice("Nothing was done.")
             case events.Refusal():
                 return self._on_refusal(event)
             case events.Lost():
@@ -105,9 +132,10 @@ class Model:
             case events.Back():
                 self._last_reason = ""
                 return [Line(Kind.BACK, parts=back_parts(event))]
-            case events.AliasHeld():
-                return notice(event.words, f"Waiting {event.retry_s:.0f} s for {event.alias}.")
-            case events.AliasRefused():
+            case events.Held():
+                what = f" for {event.alias}" if event.alias else ""
+                return notice(event.words, f"Waiting {event.retry_s:.0f} s{what}.")
+            case events.AliasRefused() | events.PasswordRefused():
                 return [Line(Kind.REFUSED, event.words)]
             case events.Stored() | events.Ended():
                 return []
@@ -125,10 +153,12 @@ class Model:
         if event.returning:
             return []
         lines = [Line(Kind.CONNECTED)]
+        if event.welcome.motd:
+            lines += notice(event.welcome.motd)
         for number, room in enumerate(event.welcome.rooms, 1):
             hint = HINT if number == len(event.welcome.rooms) else ""
             lines += notice(*room_words(room, hint))
-        return lines
+        return lines + (notice(event.welcome.kept) if event.welcome.kept else [])
 
     def _on_lost(self, lost: events.Lost) -> list[Line]:
         """A long loss is told once, not at every try; again when its reason changes."""
@@ -149,6 +179,8 @@ class Model:
             return self._gone_from(ok.room or request.room)
         if ok is not None and request.kind == "nick":
             self._called(ok.alias or request.alias)
+        if ok is not None and request.kind == "oper":
+            self.operator = True
         if ok is not None and request.kind == "away":
             self.away = ok.state == "away"
         return notice(*answer_words(answer))
@@ -235,8 +267,21 @@ class Model:
                 return [replace(line, kind=Kind.LEFT, text=record.text)]
             case messages.TopicSet():
                 return [replace(line, kind=Kind.TOPIC, text=record.text)]
+            case messages.Act():
+                return self._act(record, line)
             case messages.Renamed():
                 return self._renamed(record, line)
+
+    def _act(self, act: messages.Act, line: Line) -> list[Line]:
+        """An announcement comes once for each room that one is in; it is one thing that was said."""
+        announced = (act.sid, act.time, act.text) if act.act == "announce" else None
+        words = act_words(act)
+        if not words or (announced and announced == self._last_announced):
+            return []
+        self._last_announced = announced or self._last_announced
+        return [
+            replace(line, kind=Kind.ACT, text=words, room=line.room if act.act in OF_ROOM else "")
+        ]
 
     def _renamed(self, record: messages.Renamed, line: Line) -> list[Line]:
         """One record comes for each room that is shared; it is one thing that happened."""
@@ -278,6 +323,10 @@ class Model:
                 place.people[fold(record.alias)] = person
             case messages.Left() if place:
                 place.people.pop(fold(record.alias), None)
+                place.spoke.pop(fold(record.alias), None)
+            case messages.Said() if place:
+                place.spoke.pop(fold(record.alias), None)
+                place.spoke[fold(record.alias)] = record.alias
             case messages.TopicSet() if place:
                 place.topic = record.text
             case _:
@@ -286,6 +335,8 @@ class Model:
 
     def _rename(self, record: messages.Renamed) -> None:
         for place in self.rooms.values():
+            if place.spoke.pop(fold(record.alias), None) is not None:
+                place.spoke[fold(record.to)] = record.to
             person = place.people.pop(fold(record.alias), None)
             if person is not None:
                 place.people[fold(record.to)] = person._replace(alias=record.to)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chatcore.client.answers import and_others
 from chatcore.client.lines import Kind, Line
-from chatcore.client.link import fold
+from chatcore.client.names import fold
 from chatcore.client.safe import safe, safe_lines
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Style:
 
     # Words
 
-    def _texts(self, line: Line) -> list[str]:  # noqa: C901, PLR0911 - one arm a kind of line
+    def _texts(self, line: Line) -> list[str]:  # noqa: C901, PLR0911, PLR0912 - one arm a kind of line
         name, other = self._name(line.name, line, own=line.own), self._name(line.other, line)
         match line.kind:
             case Kind.SAID:
@@ -118,6 +118,8 @@ class Style:
             case Kind.TOPIC:
                 text = f"set the topic: {safe(line.text)}" if line.text else "cleared the topic"
                 return [f"{name} {text}"]
+            case Kind.ACT:
+                return [self._act(text) for text in line.text.split("\n")]
             case Kind.CROWD_JOINED | Kind.CROWD_LEFT:
                 return [self._crowd(line)]
             case Kind.MISSED:
@@ -136,6 +138,10 @@ class Style:
         words = HAVE_CONNECTED if line.kind is Kind.CROWD_JOINED else HAVE_LEFT
         one = len(line.parts) + line.count == 1
         return f"{names} {words.replace('have', 'has', 1) if one else words}"
+
+    def _act(self, text: str) -> str:
+        """As the server puts it to one person, with a `--`, or to the room."""
+        return self._dim(safe(text)) if text.startswith("--") else safe(text)
 
     def _break(self, line: Line) -> str:
         """A break in the flow: the connection went, or came back."""

@@ -140,7 +140,7 @@ class Terminal:
             self._modes = None
 
     def _line(self) -> Line:
-        return Line(self._editor.prompt, self._editor.text, self._editor.cursor)
+        return Line(self._editor.shown_prompt, self._editor.shown, self._editor.cursor)
 
     def _size(self) -> tuple[int, int]:
         with suppress(OSError):

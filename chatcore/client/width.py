@@ -30,7 +30,9 @@ FLAG_LETTERS = (0x1F1E6, 0x1F1FF)
 SKIN_TONES = (0x1F3FB, 0x1F3FF)
 PICTURES = ((0x2190, 0x2BFF), (0x3030, 0x303D), (0x3297, 0x3299), (0x1F000, 0x1FAFF))
 """The blocks where emoji live; the few others are `LONE_PICTURES`."""
-LONE_PICTURES = "#*0123456789\xa9\xae\u203c\u2049\u2122\u2139"
+KEYCAPS = "#*0123456789"
+"""Pictures with the emoji selector; but nothing joins them to others (UAX #29 GB11: Extended_Pictographic)."""
+LONE_PICTURES = KEYCAPS + "\xa9\xae\u203c\u2049\u2122\u2139"
 WIDE_WHEN_UNASSIGNED = (
     (0x1F300, 0x1F64F),
     (0x1F680, 0x1F6FF),
@@ -125,7 +127,8 @@ def _joins(text: str, start: int, index: int) -> bool:
         case Kind.SKIN_TONE:
             return first is Kind.PICTURE
         case Kind.PICTURE:
-            return first is Kind.PICTURE and text[index - 1] == ZWJ
+            is_joint = text[index - 1] == ZWJ and text[index] not in KEYCAPS
+            return is_joint and first is Kind.PICTURE and text[start] not in KEYCAPS
         case Kind.FLAG_LETTER:
             return first is Kind.FLAG_LETTER and index == start + 1
         case Kind.PLAIN | Kind.ALONE:

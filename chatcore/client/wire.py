@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 from chatcore.client.messages import (
     MAX_SEQ,
     Ack,
+    Act,
+    Ban,
+    Behind,
     Bye,
     Crowd,
     Direct,
     Gap,
     History,
     Joined,
+    Lag,
     Left,
     Message,
+    Modlog,
     Names,
     Ok,
     Person,
@@ -53,6 +58,8 @@ MAX_SKIPPED_BYTES = 64 * 1024
 """What may precede the server's first `{`. A greeting is one line; a web page is refused before it is all read."""
 GREETING = b"Choose an alias:"
 NOTICE = b"-- "
+NAMES = {"period": "for"}
+"""What Python lets no field be called."""
 
 
 def encode(fields: dict[str, Any]) -> bytes:
@@ -62,9 +69,11 @@ def encode(fields: dict[str, Any]) -> bytes:
 
 def encode_request(request: Request, key: str) -> bytes:
     fields: dict[str, Any] = {"t": request.kind, ("id" if request.is_line else "re"): key}
-    for name in ("room", "to", "alias", "limit", "since"):
+    for name in ("room", "to", "alias", "limit", "since", "name", "period", "key", "password"):
         if value := getattr(request, name):
-            fields["from" if name == "alias" and request.kind == "last" else name] = value
+            fields[
+                "from" if name == "alias" and request.kind == "last" else NAMES.get(name, name)
+            ] = value
     for name in ("before", "after"):
         if (seq := getattr(request, name)) is not None:
             fields[name] = seq
@@ -223,6 +232,12 @@ def _topic_set(fields: dict[str, Any]) -> TopicSet:
     return TopicSet(*_stamp(fields), room, alias, sid, _text(fields, "text"))
 
 
+def _act(fields: dict[str, Any]) -> Act:
+    room, act, alias = _maybe(fields, "room"), _text(fields, "act"), _text(fields, "from")
+    to, text, until = (_maybe(fields, name) for name in ("to", "text", "until"))
+    return Act(*_stamp(fields), room, act, alias, _text(fields, "sid"), to, text, until)
+
+
 def _names(fields: dict[str, Any], name: str) -> Names:
     value = fields.get(name)
     if value is None:
@@ -257,6 +272,8 @@ def _room(fields: dict[str, Any]) -> Room:
 
 
 def _rooms(fields: dict[str, Any]) -> tuple[Room, ...]:
+    if type(fields.get("rooms")) is int:  # how many an announcement went to
+        return ()
     return tuple(_room(item) for item in _items(fields, "rooms"))
 
 
@@ -264,7 +281,28 @@ def _welcome(fields: dict[str, Any]) -> Welcome:
     log, sid, alias = (_text(fields, name) for name in ("log", "sid", "alias"))
     resumed = fields.get("resumed") is True
     seq = _number(fields, "seq")
-    return Welcome(log, sid, _maybe(fields, "token"), alias, resumed, seq, _rooms(fields))
+    rooms, kept, motd = _rooms(fields), _maybe(fields, "kept"), _maybe(fields, "motd")
+    return Welcome(log, sid, _maybe(fields, "token"), alias, resumed, seq, rooms, kept, motd)
+
+
+def _ban(fields: dict[str, Any]) -> Ban:
+    by, until, text = (_maybe(fields, name) for name in ("by", "until", "text"))
+    return Ban(_text(fields, "name"), by, until, text)
+
+
+def _behind(fields: dict[str, Any]) -> Behind:
+    alias, dialect = _maybe(fields, "alias"), _maybe(fields, "dialect")
+    return Behind(alias, dialect, _number(fields, "lines"), _seconds(fields, "seconds"))
+
+
+def _lag(fields: dict[str, Any]) -> Lag:
+    return Lag(_key(fields, "re"), tuple(map(_behind, _items(fields, "readers"))))
+
+
+def _modlog(fields: dict[str, Any]) -> Modlog:
+    records = (_record(item) for item in _items(fields, "records"))
+    acts = tuple(each for each in records if isinstance(each, Act))
+    return Modlog(_key(fields, "re"), acts, fields.get("more") is True)
 
 
 def _ok(fields: dict[str, Any]) -> Ok:
@@ -272,9 +310,9 @@ def _ok(fields: dict[str, Any]) -> Ok:
     room, topic, alias, state = (
         _maybe(fields, name) for name in ("room", "topic", "alias", "state")
     )
-    return Ok(
-        _key(fields, "re"), room, topic, alias, state, people, count, _rooms(fields), _more(fields)
-    )
+    key, rooms, more = _key(fields, "re"), _rooms(fields), _more(fields)
+    bans = tuple(map(_ban, _items(fields, "bans")))
+    return Ok(key, room, topic, alias, state, people, count, rooms, more, bans)
 
 
 def _more(fields: dict[str, Any]) -> int:
@@ -294,11 +332,14 @@ def _gap(fields: dict[str, Any]) -> Gap:
     return Gap(_text(fields, "room"), _number(fields, "missed"), _number(fields, "next"))
 
 
+def _seconds(fields: dict[str, Any], name: str) -> float:
+    value = fields.get(name)
+    is_one = isinstance(value, int | float) and 0 <= value < MAX_SEQ  # no NaN
+    return float(value) if value is not None and is_one else 0.0
+
+
 def _refused(fields: dict[str, Any]) -> Refused:
-    value = fields.get("retry_s")
-    retry_s = (
-        float(value) if isinstance(value, int | float) and 0 <= value < MAX_SEQ else 0.0
-    )  # no NaN
+    retry_s = _seconds(fields, "retry_s")
     key = _key(fields, "id") or _key(fields, "re")
     return Refused(key, _maybe(fields, "code"), _maybe(fields, "words"), retry_s)
 
@@ -311,6 +352,7 @@ _RECORDS: dict[str, Callable[[dict[str, Any]], Record]] = {
     "leave": _left,
     "nick": _renamed,
     "topic": _topic_set,
+    "act": _act,
     "crowd": _crowd,
 }
 _OTHERS: dict[str, Callable[[dict[str, Any]], Message]] = {
@@ -319,9 +361,11 @@ _OTHERS: dict[str, Callable[[dict[str, Any]], Message]] = {
     "ok": _ok,
     "history": _history,
     "search": _history,
+    "modlog": _modlog,
+    "lag": _lag,
     "presence": lambda fields: Presence(_person(fields)),
     "gap": _gap,
     "refused": _refused,
     "pong": lambda fields: Pong(_key(fields, "re")),
-    "bye": lambda fields: Bye(_maybe(fields, "reason")),
+    "bye": lambda fields: Bye(_maybe(fields, "reason"), _maybe(fields, "words")),
 }

@@ -6,9 +6,11 @@ durable; one that tells nothing of state may overtake; and one that has to be re
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from chatcore.hub.reply import STORAGE_FULL, Ack, Presence, Refused, Wanted
+from chatcore.connection.lag import worst
+from chatcore.hub.reply import STORAGE_FULL, Ack, LagPage, Presence, Refused, Wanted
 from chatcore.hub.verbs import TELLS_NOTHING
 
 if TYPE_CHECKING:
@@ -16,12 +18,10 @@ if TYPE_CHECKING:
 
     from chatcore.connection.connection import Connection
     from chatcore.connection.delivery import Delivery
+    from chatcore.connection.limits import Limits
     from chatcore.connection.lookups import Lookups
     from chatcore.dialects.dialect import Event
     from chatcore.hub.reply import Reply
-
-REPLIES_BYTES = 64 * 1024
-"""Replies waiting to be read beyond which a connection's commands wait."""
 
 REPLIES_BYTES_MOST = 1024 * 1024
 """Replies waiting beyond which a connection is closed. Its commands wait and presence is not queued long before, so
@@ -35,11 +35,15 @@ class Answers:
         self,
         delivery: Delivery,
         lookups: Lookups | None,
+        limits: Limits,
         lost: Callable[[Connection, str], None],
     ) -> None:
         self._delivery = delivery
         self._lookups = lookups
+        self._limits = limits
         self._lost = lost
+        self.refused: Counter[str] = Counter()
+        """Refusals by code, since the start."""
 
     def reply(
         self,
@@ -50,6 +54,7 @@ class Answers:
         asked: type[Event],
     ) -> None:
         """Queue the answers to a command, in their place among the records."""
+        self._count(replies)
         if asked in TELLS_NOTHING:
             self.send_now(connection, _written(connection, replies))
             return
@@ -63,6 +68,8 @@ class Answers:
                 self._queue(connection, plain, position, needs)
                 plain = []
                 self._queue(connection, (reply,), position, reply.seq)
+            elif type(reply) is LagPage:
+                plain.append(reply._replace(readers=worst(self._delivery)))
             elif type(reply) is not Wanted:
                 plain.append(reply)
             elif self._lookups is not None:
@@ -70,6 +77,11 @@ class Answers:
                 plain = []
                 self._lookups.promise(connection, reply, position, needs)
         self._queue(connection, plain, position, needs)
+
+    def _count(self, replies: Iterable[Reply]) -> None:
+        for reply in replies:
+            if type(reply) is Refused:
+                self.refused[reply.refusal.code] += 1
 
     def _queue(
         self, connection: Connection, replies: Iterable[Reply], position: int, needs: int
@@ -80,13 +92,16 @@ class Answers:
 
     def tell(self, connection: Connection, reply: Reply) -> None:
         """Send a reply that has no place among the records."""
+        self._count((reply,))
         if connection.dialect is None or not (data := connection.dialect.reply(reply)):
             return
         if connection.session is None:
             # Before there is a position, answers simply keep their order.
             self._delivery.detach(connection)
             connection.reader.reply(data, 0, 0)
-        elif type(reply) is not Presence or connection.reader.queued_bytes < REPLIES_BYTES:
+        elif (
+            type(reply) is not Presence or connection.reader.queued_bytes < self._limits.reply_bytes
+        ):
             # Presence is not worth a slow reader's memory: `who` tells it later.
             self.send_now(connection, data)
 

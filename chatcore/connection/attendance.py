@@ -11,9 +11,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from chatcore.hub.command import Gather, Quit
-from chatcore.hub.decision import BIG_ROOM
-from chatcore.hub.reply import Bye, Presence
-from chatcore.log.record import Closed, Direct, Joined, Left, Renamed, Said
+from chatcore.hub.decision import BIG_ROOM, PEOPLE_ON_JOIN, view_of
+from chatcore.hub.reply import Bye, Entered, Presence
+from chatcore.log.record import Act, Closed, Direct, Joined, Left, Renamed, Said, is_told_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,9 +78,9 @@ class Attendance:
             lapse.cancel()
         if self._world.presence.back(session.sid):
             self.announce(session)
-            log.info("%s is back from %s", session.alias, connection.address)
+            log.info("%(alias)s is back from %(peer)s", _who(session, connection))
         else:
-            log.info("%s connected from %s", session.alias, connection.address)
+            log.info("%(alias)s connected from %(peer)s", _who(session, connection))
 
     def drop(self, connection: Connection, reason: str) -> None:
         """The connection is gone. Without another one, the session leaves at once, or is given its grace."""
@@ -95,16 +95,15 @@ class Attendance:
         self._here.pop(session.sid, None)
         if session.token_hash is None:
             self.follow(self._hub.execute(session, Quit("", "lost")).records)
-            log.info("%s left (%s, %s)", session.alias, connection.address, reason)
+            who = _who(session, connection)
+            log.info("%(alias)s left (%(peer)s, %(reason)s)", who | {"reason": reason})
             return
         presence = self._world.presence
         presence.lost(session.sid, self._reactor.now)
         self._lapse_later(session, presence.grace_s)
         log.info(
-            "%s lost the connection (%s); may return within %g s",
-            session.alias,
-            reason,
-            presence.grace_s,
+            "%(alias)s lost the connection (%(reason)s); may return within %(grace_s)g s",
+            _who(session, connection) | {"reason": reason, "grace_s": presence.grace_s},
         )
         self.announce(session)
 
@@ -124,7 +123,7 @@ class Attendance:
     def _lapse(self, session: Session) -> None:
         self._clock()
         del self._lapses[session.sid]
-        log.info("%s did not return and has left", session.alias)
+        log.info("%(alias)s did not return and has left", {"alias": session.alias})
         self.follow(self._hub.lapse(session).records)
 
     def announce(self, session: Session) -> None:
@@ -140,29 +139,67 @@ class Attendance:
                     self._tell(connection, reply)
             told |= room.members.keys()
 
-    def follow(self, records: Iterable[Record], asker: Connection | None = None) -> None:
+    def follow(  # noqa: C901 - one arm a kind of record
+        self, records: Iterable[Record], asker: Connection | None = None
+    ) -> None:
         """Let everybody follow what the records say they follow. The `asker` gets its own answer."""
+        bye, kicked = Bye("quit"), ""
         for record in records:
             match record:
                 case Said():
                     pass
                 case Joined():
+                    if record.sid == kicked:
+                        self._tell_where(record)
                     self._joined(record)
                 case Left():
                     self._left(record)
+                    kicked = record.sid if record.why == "kicked" else ""
                 case Direct():
                     for sid in {record.sid, record.to_sid}:
                         self._follow_private(sid, record.seq)
+                case Act():
+                    bye = self._acted(record, bye)
                 case Closed():
-                    self._closed(record, asker)
+                    self._closed(record, asker, bye)
                 case Renamed():
                     if (
                         not record.room
                         or record.room == self._world.state.sessions[record.sid].rooms[0]
                     ):
-                        log.info("%s is now known as %s", record.alias, record.to)
+                        self._log_new_name(record)
                 case _:
                     pass
+
+    def _acted(self, act: Act, bye: Bye) -> Bye:
+        """Tell whom it concerns; the last words to those whom it puts out of the server."""
+        if is_told_person(act):
+            self._follow_private(act.to_sid, act.seq)
+        if act.act != "announce" or not act.room:
+            fields = {"alias": act.alias, "act": act.act, "to": act.to, "room": act.room}
+            log.info("%(alias)s: %(act)s %(to)s %(room)s", fields)
+        if act.room or act.act not in {"kick", "ban"}:
+            return bye
+        # With a network, each of its people is kicked because of the ban.
+        reason = "banned" if act.act == "ban" or bye.reason == "banned" else "kicked"
+        why = f": {act.text}" if act.text else "."
+        return Bye(reason, words=f"You were {reason} by {act.alias}{why}")
+
+    def _tell_where(self, record: Joined) -> None:
+        """A plain reader was put out of its room and is in another now, without having asked for anything."""
+        room = self._world.state.named[record.room]
+        entered = Entered(view_of(self._world, room, PEOPLE_ON_JOIN))
+        for connection in self._here.get(record.sid, ()):
+            if connection.dialect is not None and not connection.dialect.returns:
+                self._delivery.detach(connection)
+                words = connection.dialect.reply(entered)
+                connection.reader.reply(words, record.seq - 1, record.seq)
+
+    def _log_new_name(self, record: Renamed) -> None:
+        fields = {"alias": record.alias, "to": record.to}
+        for connection in self._here.get(record.sid, ())[:1]:
+            fields["peer"] = connection.address
+        log.info("%(alias)s is now known as %(to)s", fields)
 
     def _joined(self, record: Joined) -> None:
         stream = self._world.log.stream(record.room)
@@ -201,14 +238,22 @@ class Attendance:
                 self._delivery.detach(connection)
                 connection.reader.follow(stream, seq - 1)
 
-    def _closed(self, record: Closed, asker: Connection | None) -> None:
+    def _closed(self, record: Closed, asker: Connection | None, bye: Bye) -> None:
+        if (lapse := self._lapses.pop(record.sid, None)) is not None:
+            lapse.cancel()
         for connection in self._here.pop(record.sid, ()):
             if connection.session is not None:
-                log.info("%s left (%s)", connection.session.alias, connection.address)
+                who = _who(connection.session, connection)
+                log.info("%(alias)s left (%(peer)s, %(reason)s)", who | {"reason": "quit"})
             if connection is not asker and connection.dialect is not None:
-                words = connection.dialect.reply(Bye("quit"))
+                words = connection.dialect.reply(bye)
                 connection.reader.reply(words, record.seq, record.seq)
             connection.session = None
             self._delivery.finish(connection)
         for sid in self._world.state.take_forgotten():
             self._world.log.drop_stream(sid)
+
+
+def _who(session: Session, connection: Connection) -> dict[str, object]:
+    """Whom the log tells of."""
+    return {"alias": session.alias, "peer": connection.address}

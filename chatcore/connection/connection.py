@@ -7,13 +7,17 @@ waits. A peer's fault ends this connection and no other.
 from __future__ import annotations
 
 import enum
+import fcntl
 import logging
+import struct
+import termios
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from chatcore.connection.tls import TlsSocket
     from chatcore.dialects.dialect import Dialect
     from chatcore.hub.flood import Allowance
     from chatcore.hub.session import Session
@@ -39,6 +43,10 @@ class Pause(enum.IntFlag):
     """Its last question is with the archive."""
     DISK = 8
     """It said something while the disk is far behind."""
+    HANDSHAKE = 16
+    """Its TLS handshake waits for its turn."""
+    PASSWORD = 32
+    """What it sent as a password is being checked."""
 
 
 class Service(Protocol):
@@ -50,6 +58,15 @@ class Service(Protocol):
     def writable(self, connection: Connection) -> None: ...
 
 
+class Filter(Protocol):
+    """What a connection has for its socket: the socket itself, or something that stands before it."""
+
+    def recv(self, most: int, /) -> bytes: ...
+    def send(self, data: bytes | memoryview, /) -> int: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def close(self) -> None: ...
+
+
 class Connection:
     """See the module. The fields below the first group belong to the exchange and to delivery."""
 
@@ -58,10 +75,13 @@ class Connection:
         "_reactor",
         "_service",
         "_sock",
+        "_tls",
+        "accepted",
         "allowance",
         "closing",
         "dialect",
         "due_seq",
+        "encrypted",
         "fd",
         "finishing",
         "first",
@@ -70,6 +90,7 @@ class Connection:
         "pauses",
         "peer",
         "pending",
+        "raw",
         "reader",
         "send",
         "session",
@@ -80,7 +101,14 @@ class Connection:
     def __init__(
         self, sock: socket.socket, peer: tuple[str, int], reactor: Reactor, service: Service
     ) -> None:
-        self._sock = sock
+        self.raw = sock
+        """The socket itself."""
+        self._sock: Filter = sock
+        """What is read and written: the socket, or what makes TLS of it."""
+        self._tls: TlsSocket | None = None
+        self.encrypted = False
+        """The TLS handshake is done."""
+        self.accepted = reactor.now
         self._reactor = reactor
         self._service = service
         self._draining = False
@@ -137,7 +165,31 @@ class Connection:
             self._service.received(self, data)
 
     def on_writable(self) -> None:
-        self._service.writable(self)
+        if self._tls is not None and not self.writing:
+            # What OpenSSL itself had to say; the rest of a record is delivery's, which offers it again.
+            self._flush(self._tls)
+        else:
+            self._service.writable(self)
+
+    def _flush(self, tls: TlsSocket) -> None:
+        try:
+            tls.flush()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._service.lost(self, error.strerror or "connection error")
+            return
+        self.interest()
+
+    def read_again(self) -> None:
+        """There is something to read of which the selector will not tell."""
+        self._reactor.call_soon(self.on_readable, self)
+
+    def filter_through(self, sock: Filter, tls: TlsSocket) -> None:
+        """Read and write through this from now on; before anybody has taken hold of `send`."""
+        self._sock = sock
+        self._tls = tls
+        self.send = sock.send
 
     def on_fault(self, fault: Exception) -> None:
         """A bug met this connection; it alone pays for it."""
@@ -151,11 +203,28 @@ class Connection:
         else:
             self._service.ended(self)
 
+    def option(self, level: int, name: int, most: int) -> bytes:
+        """What the kernel says of the socket; nothing if it cannot say."""
+        try:
+            return self.raw.getsockopt(level, name, most)
+        except OSError:
+            return b""
+
+    def is_taken(self) -> bool:
+        """Our side is ended, the peer's machine has all that we sent, and nothing of its own waits to be read."""
+        if not self._draining or self.closing:
+            return False
+        try:
+            return not (_queued(self.fd, termios.TIOCOUTQ) or _queued(self.fd, termios.FIONREAD))
+        except OSError:
+            return False
+
     def interest(self) -> None:
         """Tell the reactor what this connection waits for, after one of its reasons changed."""
         if not self.closing:
             read = not (self.input_ended or self.pauses)
-            self._reactor.watch(self.fd, self, read=read, write=self.writing)
+            write = self.writing or (self._tls is not None and self._tls.holding)
+            self._reactor.watch(self.fd, self, read=read, write=write)
 
     def pause(self, reason: Pause) -> None:
         self.pauses |= reason
@@ -189,3 +258,9 @@ class Connection:
             self.timer.cancel()
             self.timer = None
         self._sock.close()
+
+
+def _queued(fd: int, which: int) -> int:
+    """Bytes in a socket's queue (linux/sockios.h: SIOCOUTQ, SIOCINQ); our own end counts until it is acknowledged."""
+    count: int = struct.unpack("=i", fcntl.ioctl(fd, which, bytes(4)))[0]
+    return count

@@ -19,6 +19,7 @@ This is the one place that is allowed to look clever: the loop in `_push` is whe
 from __future__ import annotations
 
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 from chatcore.log.archive import Stretch
@@ -40,6 +41,31 @@ if TYPE_CHECKING:
 
 PAGES_A_TURN = 4
 """Pages sent to one reader that catches up before the others have their turn; its socket holds about two."""
+
+
+PUMPS_S = 0.01
+"""How long those with a cursor of their own are served in one turn; the rest of them in the next ones."""
+
+CLOCK_EVERY = 8
+"""Readers served between two looks at the clock."""
+
+
+class Delivered:
+    """What delivery counts: once a page, never once a reader."""
+
+    __slots__ = ("lines", "page_bytes", "pages", "push_bytes", "pushes", "records")
+
+    def __init__(self) -> None:
+        self.records = 0
+        """Records that became durable."""
+        self.lines = 0
+        """Lines that people said in them."""
+        self.pushes = 0
+        """Sends of news to readers that are up to date."""
+        self.push_bytes = 0
+        self.pages = 0
+        """Sends to readers with a cursor of their own: they catch up, or are answered."""
+        self.page_bytes = 0
 
 
 class Delivery:
@@ -69,6 +95,9 @@ class Delivery:
         """Readers with a reply, or an end, that waits for the disk."""
         self._parked: set[Connection] = set()
         """Readers whose next bytes the archive has been asked for."""
+        self.behind: dict[Connection, float] = {}
+        """Readers that have not caught up though they could, and since when (monotonic seconds)."""
+        self.delivered = Delivered()
         self.disk_failed = False
         """Nothing will become durable any more: who waits for it waits in vain."""
 
@@ -117,6 +146,7 @@ class Delivery:
         self._due.pop(connection, None)
         self._waiting.pop(connection, None)
         self._parked.discard(connection)
+        self.behind.pop(connection, None)
 
     def fulfil(self, connection: Connection, due: Due, data: bytes) -> None:
         """A promised reply has its bytes."""
@@ -132,17 +162,26 @@ class Delivery:
         if fresh:
             self._deliver_news(fresh)
         if self._due:
-            for connection in list(self._due):
+            end = monotonic() + PUMPS_S
+            for number, connection in enumerate(list(self._due), 1):
                 # One by one: a fault that ends this here leaves the others due.
                 self._due.pop(connection, None)
                 if not (connection.writing or connection.closing):
                     self._pump(connection)
+                if not number % CLOCK_EVERY and monotonic() >= end:
+                    break
 
     def _deliver_news(self, fresh: list[Record]) -> None:
         """Push each stream's news to its live readers."""
         news: dict[str, list[Record]] = {}
+        events = 0
         for record in fresh:
-            for name in (record.room,) if type(record) is Said else streams_of(record):
+            if type(record) is Said:
+                names: Iterable[str] = (record.room,)
+            else:
+                names = streams_of(record)
+                events += 1
+            for name in names:
                 if name in news:
                     news[name].append(record)
                 else:
@@ -150,14 +189,26 @@ class Delivery:
         if len(news) > 1:
             self._detach_mergers(news)
         durable = self._log.durable_seq
-        for name, records in news.items():
-            for table in (self._single, self._several):
-                if name in table:
-                    for form, readers in list(table[name].items()):
-                        self._push(form, readers, records, durable)
-        self.delivered_seq = durable
-        self._due |= self._waiting
-        self._waiting.clear()
+        self.delivered.records += len(fresh)
+        self.delivered.lines += durable - self.delivered_seq - events
+        work = [
+            (form, readers, records)
+            for name, records in news.items()
+            for table in (self._single, self._several)
+            for form, readers in table.get(name, {}).items()
+        ]
+        try:
+            while work:
+                self._push(*work[-1], durable)
+                work.pop()
+        finally:
+            # Only a fault leaves any: those that it kept from their news go on with a cursor of their own.
+            for _, readers, _ in work:
+                for connection in list(readers):
+                    self.detach(connection)
+            self.delivered_seq = durable
+            self._due |= self._waiting
+            self._waiting.clear()
 
     def has_due(self) -> bool:
         """A reader catches up and could go on at once."""
@@ -176,32 +227,70 @@ class Delivery:
 
     def _push(self, form: Form, readers: Live, records: list[Record], durable: int) -> None:
         """The same bytes to every live reader of a stream. Whoever does not take all of them is live no more."""
+        before = self.delivered_seq
+        counted = self.delivered
         for data, position in _pages(form, records, durable):
             size = len(data)
+            counted.pushes += len(readers)
+            counted.push_bytes += len(readers) * size
             short: list[tuple[Connection, int]] = []
-            for connection, send in readers.items():
-                try:
-                    sent = send(data)
-                except BlockingIOError:
-                    short.append((connection, 0))
-                except OSError as error:
-                    self._on_lost(connection, error.strerror or "connection error")
-                    short.append((connection, size))
-                else:
-                    if sent != size:
-                        short.append((connection, sent))
-            for connection, sent in short:
-                self.detach(connection)
-                connection.reader.position = position
-                self._hold(connection, memoryview(data)[sent:])
+            reader: Connection | None = None
+            pushed = False
+            try:
+                for reader, send in readers.items():
+                    try:
+                        sent = send(data)
+                    except BlockingIOError:
+                        short.append((reader, 0))
+                    except OSError as error:
+                        self._on_lost(reader, error.strerror or "connection error")
+                        short.append((reader, size))
+                    else:
+                        if sent != size:
+                            short.append((reader, sent))
+                pushed = True
+            finally:
+                if not pushed:
+                    self._break_off(readers, reader, before, position)
+                for connection, sent in short:
+                    self.detach(connection)
+                    connection.reader.position = position
+                    self._hold(connection, memoryview(data)[sent:])
+            before = position
+
+    def _break_off(
+        self, readers: Live, culprit: Connection | None, before: int, after: int
+    ) -> None:
+        """A fault in one send: it ends that reader; all others go on with a cursor of their own, where they are."""
+        has_it = True
+        for connection in list(readers):
+            if connection is culprit:
+                has_it = False
+                self._on_lost(connection, "internal error")
+            self.detach(connection)
+            connection.reader.position = after if has_it else before
 
     def _hold(self, connection: Connection, rest: memoryview | bytes) -> None:
         """The socket is full: keep what it did not take, and wait until it takes more."""
         connection.pending = rest
         if rest and not connection.closing:
             connection.writing = True
+            self._note_behind(connection)
             self._due.pop(connection, None)
             connection.interest()
+
+    def _note_behind(self, connection: Connection) -> None:
+        if connection not in self.behind:
+            self.behind[connection] = monotonic()
+
+    @property
+    def durable_seq(self) -> int:
+        return self._log.durable_seq
+
+    @property
+    def parked(self) -> int:
+        """Readers that wait for the archive."""
+        return len(self._parked)
 
     def writable(self, connection: Connection) -> None:
         """A full socket takes bytes again."""
@@ -229,6 +318,7 @@ class Delivery:
             if not data:
                 if reader.wants is not None and self._archive is not None:
                     self._parked.add(connection)
+                    self._note_behind(connection)
                     self._archive.ask(reader.wants, partial(self._unpark, connection))
                 else:
                     self._caught_up(connection)
@@ -240,10 +330,13 @@ class Delivery:
             except OSError as error:
                 self._on_lost(connection, error.strerror or "connection error")
                 return
+            self.delivered.pages += 1
+            self.delivered.page_bytes += sent
             if sent != len(data):
                 self._hold(connection, memoryview(data)[sent:])
                 return
             connection.pending = b""
+        self._note_behind(connection)
         self._due[connection] = None
 
     def _unpark(self, connection: Connection, answer: Answer) -> None:
@@ -259,6 +352,8 @@ class Delivery:
         self._pump(connection)
 
     def _caught_up(self, connection: Connection) -> None:
+        if self.behind:
+            self.behind.pop(connection, None)
         waits = connection.reader.owed or connection.due_seq > self._log.durable_seq
         if waits and not self.disk_failed:
             self._waiting[connection] = None

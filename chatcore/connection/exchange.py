@@ -8,21 +8,22 @@ undecided and is not read; connections are closed in one place, `reap`.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chatcore.connection.answers import REPLIES_BYTES, Answers
+from chatcore.connection.admission import Admission, Keys
+from chatcore.connection.answers import Answers
 from chatcore.connection.attendance import Attendance
 from chatcore.connection.connection import Pause
 from chatcore.connection.delivery import Delivery
 from chatcore.connection.lookups import Lookups
 from chatcore.connection.reception import Reception
+from chatcore.connection.tls import Door
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.plain_form import plain_reply
-from chatcore.hub.command import Arrival, Away, Dm, Hello, Mistake, Quit, Say
+from chatcore.hub.command import Away, Dm, Hello, Mistake, Oper, Quit, Say
 from chatcore.hub.flood import Allowance
 from chatcore.hub.reply import Bye, Refused, Welcome
 from chatcore.hub.verbs import TELLS_PAST
@@ -32,19 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatcore.connection.connection import Connection
-    from chatcore.connection.listener import Crowd
+    from chatcore.connection.crowd import Crowd
+    from chatcore.connection.limits import Limits
     from chatcore.dialects.dialect import Dialect, Event
     from chatcore.hub.command import Command
     from chatcore.hub.flood import FloodLimits
     from chatcore.hub.hub import Hub, Outcome
     from chatcore.log.archive import Archive
     from chatcore.reactor.loop import Reactor
-
-DRAIN_S = 2.0
-"""How long a peer that we are done with may take to end its side."""
-
-PROGRESS_S = 60.0
-"""How long a connection that is to be closed may take nothing of what is still due to it."""
 
 UNSAVED_CHARS = 8 * 1024 * 1024
 """Of what was said and is not durable yet, beyond which nobody's lines are decided: a disk that hangs for two seconds
@@ -59,12 +55,6 @@ STORAGE = "storage"
 ALL = 1_000_000
 """Lines decided at a time where no flood control bounds them: more than one read can hold."""
 
-SID_BYTES = 8
-"""Random bytes of a sid: public, but never met twice."""
-
-TOKEN_BYTES = 24
-"""Random bytes of a token: 192 bits cannot be guessed."""
-
 log = logging.getLogger("chatcore.room")
 
 
@@ -75,11 +65,14 @@ class Exchange:
         reactor: Reactor,
         crowd: Crowd,
         flood: FloodLimits,
+        limits: Limits,
+        keys: Keys,
         archive: Archive | None = None,
     ) -> None:
         self.hub = hub
         self._crowd = crowd
         self.flood = flood
+        self._limits = limits
         self.connections: set[Connection] = set()
         self.delivery = Delivery(
             hub.world.log, archive, self.lost, self.done, self._expect_progress
@@ -89,12 +82,26 @@ class Exchange:
             if archive is None
             else Lookups(hub.world.log, archive, self.delivery, self._resume, self.lost)
         )
-        self._answers = Answers(self.delivery, self._lookups, self.lost)
-        self.attendance = Attendance(hub, self.delivery, reactor, self._answers.tell, self.clock)
+        self.answers = Answers(self.delivery, self._lookups, limits, self.lost)
+        self.attendance = Attendance(hub, self.delivery, reactor, self.answers.tell, self.clock)
         self._reactor = reactor
         self._world = hub.world
+        self.admission = Admission(
+            hub,
+            reactor,
+            limits,
+            keys,
+            self._arrive,
+            self._answer,
+            self.answers.tell,
+            self._resume,
+            self.clock,
+        )
         self._dying: list[tuple[Connection, str]] = []
-        self._reception = Reception(reactor, self._opened, self._refuse, self.lost)
+        self.door = Door()
+        self.reception = Reception(
+            reactor, limits, self.door, self._opened, self._refuse, self.lost
+        )
         self._unread: set[Connection] = set()
         """Connections whose commands wait until they have read their replies."""
         self._behind = False
@@ -106,7 +113,7 @@ class Exchange:
 
     def accepted(self, connection: Connection) -> None:
         self.connections.add(connection)
-        self._reception.admit(connection)
+        self.reception.admit(connection)
 
     def received(self, connection: Connection, data: bytes) -> None:
         dialect = connection.dialect
@@ -114,7 +121,7 @@ class Exchange:
             # Nothing it still says will be decided, so nothing of it is kept.
             return
         if dialect is None:
-            self._reception.received(connection, data)
+            self.reception.received(connection, data)
             return
         session = connection.session
         if session is not None and not (connection.pauses or self.flood.enabled or self._behind):
@@ -140,7 +147,7 @@ class Exchange:
     def ended(self, connection: Connection) -> None:
         """The peer will send no more; what it sent is handled first."""
         if connection.dialect is None:
-            self._reception.ended(connection)
+            self.reception.ended(connection)
         elif not connection.pauses:
             self._decide(connection, connection.dialect)
 
@@ -158,7 +165,7 @@ class Exchange:
         if connection.say_goodbye():
             self.lost(connection, "done")
         else:
-            self._wait(connection, DRAIN_S, lambda: self.lost(connection, "done"))
+            self._wait(connection, self._limits.drain_s, lambda: self.lost(connection, "done"))
 
     # Deciding
 
@@ -191,13 +198,13 @@ class Exchange:
             if self._must_wait(connection):
                 return
         if dialect.negotiates and (answers := dialect.answers()):
-            self._answers.send_now(connection, answers)
+            self.answers.send_now(connection, answers)
         if connection.input_ended:
             self._finish_if_ended(connection, dialect)
 
     def _must_wait(self, connection: Connection) -> bool:
         """Its next command waits for an answer to the one before, or until it has read those that it was sent."""
-        if connection.reader.queued_bytes > REPLIES_BYTES:
+        if connection.reader.queued_bytes > self._limits.reply_bytes:
             connection.pause(Pause.REPLIES)
             self._unread.add(connection)
         return bool(connection.pauses)
@@ -223,7 +230,7 @@ class Exchange:
     def _wait(self, connection: Connection, delay_s: float, then: Callable[[], None]) -> None:
         if connection.timer is not None:
             connection.timer.cancel()
-        connection.timer = self._reactor.call_later(delay_s, then)
+        connection.timer = self._reactor.call_later(delay_s, then, connection)
 
     def _resume(self, connection: Connection, reason: Pause) -> None:
         connection.resume(reason)
@@ -235,15 +242,18 @@ class Exchange:
         if type(event) is Hangup:
             self._refuse(connection, event)
         elif type(event) is Hello:
-            self._arrive(connection, event)
+            self.admission.hello(connection, event)
         elif session is not None:
             if connection.allowance is not None:
                 connection.allowance.spend(event.text.count("\n") + 1 if type(event) is Dm else 1)
-            self._answer(connection, event, self.hub.execute(session, event))
+            outcome = self.hub.execute(session, event)
+            self._answer(connection, event, outcome)
             if type(event) is Away:
                 self.attendance.announce(session)
+            elif type(event) is Oper and not outcome.replies:
+                self.admission.oper(connection, event)
         elif type(event) is Mistake:
-            self._answers.tell(connection, Refused(event.refusal, event.id, event.re))
+            self.answers.tell(connection, Refused(event.refusal, event.id, event.re))
 
     def _answer(self, connection: Connection, command: Command, outcome: Outcome) -> None:
         """Queue the replies around the records, and follow what the records say."""
@@ -252,22 +262,19 @@ class Exchange:
             before = world.past_seq if type(command) in TELLS_PAST else world.told_seq
             if outcome.records:
                 before = outcome.records[0].seq - 1
-            self._answers.reply(connection, outcome.replies, before, before, type(command))
+            self.answers.reply(connection, outcome.replies, before, before, type(command))
         if outcome.records:
             self.attendance.follow(outcome.records, connection)
         if outcome.then:
             head = self._world.log.head_seq
-            self._answers.reply(connection, outcome.then, head, head, type(command))
+            self.answers.reply(connection, outcome.then, head, head, type(command))
 
     def _arrive(self, connection: Connection, hello: Hello) -> None:
-        dialect = connection.dialect
-        assert dialect is not None
-        token = secrets.token_urlsafe(TOKEN_BYTES) if dialect.returns else None
         head = self._world.told_seq
-        outcome = self.hub.arrive(Arrival(hello, secrets.token_hex(SID_BYTES), token))
+        outcome = self.hub.arrive(self.admission.arrival(connection, hello))
         welcome = outcome.replies[0]
         if type(welcome) is not Welcome:
-            self._answers.tell(connection, welcome)
+            self.answers.tell(connection, welcome)
             return
         if connection.timer is not None:
             connection.timer.cancel()
@@ -275,7 +282,7 @@ class Exchange:
         session = self._world.state.sessions[welcome.sid]
         self.attendance.follow(outcome.records)
         self.attendance.enter(connection, session, welcome.seq)
-        self._answers.reply(connection, outcome.replies, welcome.seq, head, Hello)
+        self.answers.reply(connection, outcome.replies, welcome.seq, head, Hello)
 
     # Ending
 
@@ -283,16 +290,20 @@ class Exchange:
         """A finishing connection has nobody's patience but the server's: it must go on taking what is due."""
         reader = connection.reader
         now = (reader.position, reader.queued_bytes, len(connection.pending))
+        progress_s = self._limits.progress_s
         if now == seen:
-            self.lost(connection, f"took nothing for {PROGRESS_S:g} s")
+            self.lost(connection, f"took nothing for {progress_s:g} s")
         else:
-            self._wait(connection, PROGRESS_S, lambda: self._expect_progress(connection, now))
+            self._wait(connection, progress_s, lambda: self._expect_progress(connection, now))
 
     def _refuse(self, connection: Connection, hangup: Hangup) -> None:
         """Say the last words, then close."""
-        log.info("%s was turned away: %s", connection.address, hangup.reason)
+        log.info(
+            "%(peer)s was turned away: %(reason)s",
+            {"peer": connection.address, "reason": hangup.reason},
+        )
         if connection.dialect is not None:
-            self._answers.send_now(connection, hangup.farewell)
+            self.answers.send_now(connection, hangup.farewell)
             self.delivery.finish(connection)
             return
         connection.finishing = True
@@ -309,7 +320,7 @@ class Exchange:
         if connection.finishing:
             return
         if rest := dialect.rest():
-            self._answers.send_now(connection, rest)
+            self.answers.send_now(connection, rest)
         session = connection.session
         if session is not None and session.token_hash is None:
             # A plain client that ends its input has left, as if it had said so.
@@ -329,10 +340,10 @@ class Exchange:
                 continue
             connection.pause(Pause.FLOOD)
             if reason == STORAGE:
-                self._answers.send_now(connection, connection.dialect.reply(Bye(reason)))
+                self.answers.send_now(connection, connection.dialect.reply(Bye(reason)))
             else:
                 head = self._world.log.head_seq
-                self._answers.reply(connection, (Bye(reason),), head, head, Quit)
+                self.answers.reply(connection, (Bye(reason),), head, head, Quit)
             self.delivery.finish(connection)
 
     def reap(self) -> None:
@@ -340,13 +351,18 @@ class Exchange:
         self._behind = self._world.log.unsaved_chars > UNSAVED_CHARS
         if self._held and not self._behind:
             for connection in self._held:
-                self._reactor.call_soon(partial(self._resume, connection, Pause.DISK))
+                resume = partial(self._resume, connection, Pause.DISK)
+                self._reactor.call_soon(resume, connection)
         if self._lookups is not None:
             self._lookups.durable()
         for connection in list(self._unread):
-            if connection.closing or connection.reader.queued_bytes <= REPLIES_BYTES // 2:
+            if (
+                connection.closing
+                or connection.reader.queued_bytes <= self._limits.reply_bytes // 2
+            ):
                 self._unread.discard(connection)
-                self._reactor.call_soon(partial(self._resume, connection, Pause.REPLIES))
+                resume = partial(self._resume, connection, Pause.REPLIES)
+                self._reactor.call_soon(resume, connection)
         dying, self._dying = self._dying[:CLOSED_A_TURN], self._dying[CLOSED_A_TURN:]
         for connection, reason in dying:
             self._close(connection, reason)
@@ -358,7 +374,10 @@ class Exchange:
         if connection.dialect is not None:
             self.delivery.forget(connection)
         if connection.session is None and not connection.finishing:
-            log.info("%s left without joining (%s)", connection.address, reason)
+            log.info(
+                "%(peer)s left without joining (%(reason)s)",
+                {"peer": connection.address, "reason": reason},
+            )
         connection.close()
         self._crowd.leave(connection.peer[0])
         # What others are told of it is news of the next tick.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 class Limits:
     """Defaults, with units and reasons. Seconds end in `_s`, bytes in `_bytes`; the rest are counts."""
 
-    # [limits]
+    # Of the section [limits]:
     connections_per_address: int = 32
     """At once, loopback exempt; 0 for any number. A class behind one router fits, a flood does not."""
     arrivals_per_minute: int = 64
@@ -32,9 +32,9 @@ class Limits:
     logins_per_minute: int = 3
     """Passwords that one address, and one account, may try in a minute: a person mistypes twice."""
     logins_waiting: int = 32
-    """Passwords waiting to be checked: 16 MiB and 70 ms each, one after the other."""
+    """Passwords waiting to be checked: 32 MiB and 0.2 s each, one after the other."""
 
-    # [timeouts]
+    # Of the section [timeouts]:
     greeting_s: float = 0.5
     """Silence before a connection is greeted: a program that speaks first has done so, a person has not noticed yet."""
     handshake_s: float = 10.0

@@ -1,34 +1,48 @@
 """Reception: a connection before anybody knows who it is. It is greeted, its dialect is found, its time runs.
 
-Invariants: the first bytes decide the dialect, once; the greeting decides nothing; and the deadline to join counts
-from the accept, whatever is sent meanwhile.
+Invariants: the first bytes decide the dialect, once, and inside TLS once more; the greeting decides nothing; and the
+deadlines, to join and to finish a TLS handshake, count from the accept, whatever is sent meanwhile.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatcore.connection.opening import open_dialect
+from chatcore.connection.crowd import site
+from chatcore.connection.handshakes import Handshakes
+from chatcore.connection.opening import open_dialect, send_to_tls
+from chatcore.connection.tls import PROTOCOLS
+from chatcore.dialects.client_hello import Unfit, client_hello
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.plain_form import GREETING
-from chatcore.dialects.sniff import sniff
+from chatcore.dialects.refusals import tls_no_protocol, tls_unfit
+from chatcore.dialects.sniff import TLS_BEGINS, Kind, sniff
 from chatcore.hub.reply import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatcore.connection.connection import Connection
+    from chatcore.connection.limits import Limits
+    from chatcore.connection.tls import Door
     from chatcore.dialects.dialect import Dialect
     from chatcore.reactor.loop import Reactor
 
-GREETING_S = 0.5
-"""Silence before a connection is greeted: a program that speaks first has done so, a person has not noticed yet."""
+BROWSER_S = 60.0
+"""For how long an address that spoke HTTP is taken for a browser's: pages fetch their files in seconds."""
 
-JOIN_S = 60.0
-"""From accept to joined: Ergo's measure; a person who reads the greeting and thinks of a name needs half of it."""
+BROWSER_GREETING_S = 10.0
+"""Silence before such an address is greeted. Browsers open connections ahead, to have them when they are needed, and
+one that has been greeted is of no use to them any more."""
+
+BROWSERS = 1_024
+"""Addresses remembered for that, the oldest forgotten first."""
 
 TOO_LATE = b"-- Nobody chose an alias in time. Connect again.\n"
 UNFINISHED = b"-- Your alias had no line end, so it was not taken: it may have been cut short.\n"
+
+
+OUR_PROTOCOLS = {name.encode() for name in PROTOCOLS}
 
 
 class Reception:
@@ -37,48 +51,128 @@ class Reception:
     def __init__(
         self,
         reactor: Reactor,
+        limits: Limits,
+        door: Door,
         opened: Callable[[Connection, Dialect, bytes], None],
         refuse: Callable[[Connection, Hangup], None],
         lost: Callable[[Connection, str], None],
     ) -> None:
         self._reactor = reactor
+        self._limits = limits
+        self._door = door
+        self.handshakes = Handshakes(reactor, limits, door, self._shaken)
+        self._browsers: dict[str, float] = {}
+        """When each address spoke HTTP last, the longest ago first."""
         self._opened = opened
         self._refuse = refuse
         self._lost = lost
 
     def admit(self, connection: Connection) -> None:
         """It has just been accepted."""
-        connection.timer = self._reactor.call_later(GREETING_S, lambda: self._greet(connection))
+        self._wait(connection, self._limits.greeting_s, lambda: self._greet(connection))
+
+    def _wait(self, connection: Connection, delay_s: float, then: Callable[[], None]) -> None:
+        if connection.timer is not None:
+            connection.timer.cancel()
+        connection.timer = self._reactor.call_later(max(delay_s, 0.0), then, connection)
+
+    def _left(self, connection: Connection, deadline_s: float) -> float:
+        """What is left of a time that counts from the accept."""
+        return connection.accepted + deadline_s - self._reactor.now
 
     def _greet(self, connection: Connection) -> None:
         """Half a second has passed; the deadline to join runs on."""
-        connection.timer = self._reactor.call_later(
-            JOIN_S - GREETING_S, lambda: self._too_late(connection)
-        )
+        wait_s = self._left(connection, BROWSER_GREETING_S)
+        if wait_s > 0 and self._is_browser(connection):
+            self._wait(connection, wait_s, lambda: self._greet(connection))
+            return
+        left_s = self._left(connection, self._limits.join_s)
+        self._wait(connection, left_s, lambda: self._too_late(connection))
         if connection.dialect is None and not connection.first and not connection.input_ended:
+            if self._must_encrypt(connection):
+                self._refuse(connection, send_to_tls(Kind.PLAIN, b""))
+                return
             try:
                 connection.send(GREETING)
+            except BlockingIOError:
+                if connection.encrypted:
+                    # The greeting is encrypted and would go out before the next words, counted as theirs.
+                    self._lost(connection, "reads nothing")
             except OSError:
-                # Broken or full: the reactor will tell, or nobody reads it anyway.
+                # Broken: the reactor will tell.
                 return
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Its first bytes, or more of them."""
         first = (connection.first or b"") + data
         kind = sniff(first)
-        if kind is None:
+        if first.startswith(TLS_BEGINS) and not (connection.encrypted or connection.first):
+            left_s = self._left(connection, self._limits.handshake_s)
+            self._wait(connection, left_s, lambda: self._too_slow(connection))
+        if kind is Kind.TLS and self._door.context is not None and not connection.encrypted:
+            self._begin_tls(connection, first)
+        elif kind is None:
             connection.first = first
+        else:
+            connection.first = None
+            self._open(connection, kind, first)
+
+    def _open(self, connection: Connection, kind: Kind, first: bytes) -> None:
+        if self._must_encrypt(connection) and kind is not Kind.TLS:
+            self._refuse(connection, send_to_tls(kind, first))
             return
-        connection.first = None
-        dialect = open_dialect(kind, first)
+        if kind is Kind.HTTP:
+            self._note_browser(connection)
+        dialect = open_dialect(kind, first, self._door.site, encrypted=connection.encrypted)
         if type(dialect) is Hangup:
             self._refuse(connection, dialect)
         else:
             self._opened(connection, dialect, first)
 
+    def _is_browser(self, connection: Connection) -> bool:
+        spoke = self._browsers.get(connection.peer[0])
+        return spoke is not None and self._reactor.now - spoke < BROWSER_S
+
+    def _note_browser(self, connection: Connection) -> None:
+        host = connection.peer[0]
+        self._browsers.pop(host, None)
+        self._browsers[host] = self._reactor.now
+        if len(self._browsers) > BROWSERS:
+            del self._browsers[next(iter(self._browsers))]
+
+    def _must_encrypt(self, connection: Connection) -> bool:
+        """It comes from another machine, in plain text, where that is not allowed."""
+        return (
+            self._door.required
+            and not connection.encrypted
+            and site(connection.peer[0]) is not None
+        )
+
+    def _begin_tls(self, connection: Connection, first: bytes) -> None:
+        connection.first = first
+        hello = client_hello(first)
+        if hello is None:
+            return
+        if isinstance(hello, Unfit):
+            self._refuse(connection, Hangup(hello.reason, tls_unfit()))
+        elif hello.protocols is not None and OUR_PROTOCOLS.isdisjoint(hello.protocols):
+            self._refuse(connection, Hangup("wants another protocol over TLS", tls_no_protocol()))
+        else:
+            self.handshakes.enter(connection)
+
+    def _shaken(self, connection: Connection) -> None:
+        """It is encrypted now: what it speaks is found out anew, and a person is greeted anew."""
+        connection.first = b""
+        self._wait(connection, self._limits.greeting_s, lambda: self._greet(connection))
+
+    def _too_slow(self, connection: Connection) -> None:
+        self._lost(connection, "did not finish its TLS handshake in time")
+
     def ended(self, connection: Connection) -> None:
         """The peer ended its side, and nobody knows what it would have spoken."""
-        if connection.first:
+        if connection.first and sniff(connection.first) is Kind.TLS:
+            self._lost(connection, "it ended during the TLS handshake")
+        elif connection.first:
             self._refuse(connection, Hangup("its first line had no end", UNFINISHED))
         else:
             self._lost(connection, "left without a word")

@@ -17,7 +17,7 @@ from chatcore.dialects.lines import OVERLONG, Lines
 from chatcore.dialects.native_form import PROTOCOL, NativeForm, native_reply
 from chatcore.dialects.wording import LINE_BYTES, TEXT_LINES, TRIES, too_long
 from chatcore.hub.command import Hello, Mistake, Say
-from chatcore.hub.moments import EXAMPLES, moment
+from chatcore.hub.moments import EXAMPLES, SPAN_EXAMPLES, moment, span
 from chatcore.hub.reply import Refusal, Refused, Reply, Welcome
 from chatcore.hub.text import replace_surrogates
 from chatcore.hub.verbs import NATIVE
@@ -34,6 +34,10 @@ NATIVE_LINE_BYTES = 32 * 1024
 
 NAME_BYTES = 512
 """Bytes of a name, token or tag looked at: far beyond any that is allowed, so that the refusal can be exact."""
+
+LINES_AT_ONCE = 512
+"""Lines read before the first of them is answered. A read of 64 KiB may hold thousands that are no JSON, at 8 µs each;
+who gets that many answers is not read until they are read."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _TAG_CHARACTERS = 64
@@ -71,7 +75,7 @@ class Native(Lines):
 
     def next(self, most: int) -> Event | None:
         while not self._todo:
-            block = self.take(most if self._joined else 1)
+            block = self.take(min(most, LINES_AT_ONCE) if self._joined else 1)
             if block is None:
                 return None
             if block is OVERLONG:
@@ -179,17 +183,18 @@ def _hello(message: dict[str, Any], tag: str | int | None) -> Hello:
         _string(message, "log", NAME_BYTES),
         _whole_number(message, "after"),
         tag,
+        _string(message, "password", NAME_BYTES),
     )
 
 
-def _value(message: dict[str, Any], param: Param) -> Any:
+def _value(message: dict[str, Any], param: Param) -> Any:  # noqa: PLR0911 - one arm a kind of parameter
     """The parameter's value, None if it is absent and may be."""
     if message.get(param.name) is None:
         if param.required:
             raise _bad(param.name, "is missing")
         return None
     match param.kind:
-        case Kind.NAME:
+        case Kind.NAME | Kind.ROOM:
             return _string(message, param.name, NAME_BYTES)
         case Kind.WORDS:
             return _words(message, param)
@@ -197,6 +202,8 @@ def _value(message: dict[str, Any], param: Param) -> Any:
             return _whole_number(message, param.name)
         case Kind.TIME:
             return _time(message, param.name)
+        case Kind.SPAN:
+            return _span(message, param.name)
         case Kind.ID:
             line_id = _id_or_none(message[param.name])
             if line_id is None:
@@ -245,6 +252,13 @@ def _time(message: dict[str, Any], name: str) -> Moment:
     if then is None:
         raise _bad(name, EXAMPLES)
     return then
+
+
+def _span(message: dict[str, Any], name: str) -> int:
+    ms = span(_typed(message, name, str, SPAN_EXAMPLES))
+    if ms is None:
+        raise _bad(name, SPAN_EXAMPLES)
+    return ms
 
 
 def _tag(message: dict[str, Any]) -> str | int | None:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from chatcore.hub.reply import (
     Ack,
+    BanList,
     Bye,
     Done,
     Entered,
     HelpPage,
     HistoryPage,
+    LagPage,
     People,
     Pong,
     Presence,
@@ -34,6 +36,8 @@ from chatcore.hub.reply import (
 )
 from chatcore.hub.text import UNSAFE
 from chatcore.log.record import (
+    MODERATION,
+    Act,
     Closed,
     Crowd,
     Direct,
@@ -50,7 +54,7 @@ from chatcore.log.record import (
 if TYPE_CHECKING:
     import re
 
-    from chatcore.hub.reply import Person
+    from chatcore.hub.reply import BanRow, Person
 
 PROTOCOL = 1
 
@@ -121,6 +125,8 @@ def record_lines(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of re
             joined = _crowd(record.joined, record.joined_count)
             left = _crowd(record.left, record.left_count)
             return f'{_in_room("crowd", record)},"joined":{joined},"left":{left}}}\n'
+        case Act():
+            return _act(record)
         case Joined() | Left() | Opened() | Closed():
             return ""
         case _:
@@ -146,6 +152,18 @@ def _said(record: Said) -> str:
     )
 
 
+def _act(act: Act) -> str:
+    room = f',"room":{quoted(act.room)}' if act.room else ""
+    to = f',"to":{quoted(act.to)}' if act.to else ""
+    # What is kept of a lock's key is nobody's business.
+    text = f',"text":{quoted(act.text)}' if act.text and act.act != "lock" else ""
+    until = f',"until":"{rfc3339(act.until_ms)}"' if act.until_ms else ""
+    return (
+        f'{_head("act", act)}{room},"act":"{act.act}","from":{quoted(act.alias)},"sid":"{act.sid}"'
+        f"{to}{text}{until}}}\n"
+    )
+
+
 def _head(kind: str, record: Record) -> str:
     return f'{{"t":"{kind}","seq":{record.seq},"time":"{rfc3339(record.time_ms)}"'
 
@@ -166,10 +184,8 @@ def _line(message: dict[str, Any]) -> bytes:
 
 def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind of reply
     match reply:
-        case HistoryPage():
-            return _page("history", reply, f'"room":{quoted(reply.room)},')
-        case SearchPage():
-            return _page("search", reply, "")
+        case HistoryPage() | SearchPage():
+            return _page(reply)
         case Wanted():
             # A promise: its page is the reply.
             return b""
@@ -182,8 +198,11 @@ def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind
         case People():
             message = {"t": "ok", "rooms": [_view(view) for view in reply.rooms]}
         case RoomList():
-            rows = [{"room": name, "topic": topic, "people": n} for name, topic, n in reply.rooms]
-            message = {"t": "ok", "rooms": rows, "more": reply.more}
+            message = {"t": "ok", "rooms": [*map(_listed, reply.rooms)], "more": reply.more}
+        case BanList():
+            message = {"t": "ok", "bans": [*map(_ban, reply.bans)]}
+            if reply.room:
+                message["room"] = reply.room
         case HelpPage():
             message = {"t": "ok", "commands": [row._asdict() for row in reply.rows]}
         case Refused():
@@ -192,10 +211,14 @@ def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind
             return _line({"t": "ack", "id": reply.id, "seq": reply.seq})
         case Presence():
             return _line({"t": "presence", **_person(reply.person)})
+        case LagPage():
+            message = {"t": "lag", "readers": [each._asdict() for each in reply.readers]}
         case Pong():
             message = {"t": "pong"}
         case Bye():
             message = {"t": "bye", "reason": reply.reason}
+            if reply.words:
+                message["words"] = reply.words
         case _:
             assert_never(reply)
     if reply.re is not None:
@@ -205,6 +228,7 @@ def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind
 
 def _welcome(reply: Welcome) -> dict[str, Any]:
     kept = {"kept": reply.kept} if reply.kept else {}
+    motd = {"motd": reply.motd} if reply.motd else {}
     return {
         "t": "welcome",
         "v": PROTOCOL,
@@ -217,6 +241,7 @@ def _welcome(reply: Welcome) -> dict[str, Any]:
         "grace_s": reply.grace_s,
         "rooms": [_view(view) for view in reply.rooms],
         **kept,
+        **motd,
     }
 
 
@@ -227,6 +252,18 @@ def _view(view: RoomView) -> dict[str, Any]:
         "count": view.size,
         "people": [_person(person) for person in view.people],
     }
+
+
+def _listed(row: tuple[str, str, int, bool]) -> dict[str, Any]:
+    name, topic, people, is_locked = row
+    locked = {"locked": True} if is_locked else {}
+    return {"room": name, "topic": topic, "people": people, **locked}
+
+
+def _ban(row: BanRow) -> dict[str, Any]:
+    until = {"until": rfc3339(row.until_ms)} if row.until_ms else {}
+    text = {"text": row.text} if row.text else {}
+    return {"name": row.to, "by": row.by, **until, **text}
 
 
 def _person(person: Person) -> dict[str, Any]:
@@ -244,8 +281,14 @@ def _refused(reply: Refused) -> dict[str, Any]:
     return message
 
 
-def _page(kind: str, page: HistoryPage | SearchPage, room: str) -> bytes:
+def _page(page: HistoryPage | SearchPage) -> bytes:
     """The records as they were live; they are JSON already."""
+    if isinstance(page, SearchPage):
+        kind, room = "search", ""
+    elif page.room == MODERATION:
+        kind, room = "modlog", ""
+    else:
+        kind, room = "history", f'"room":{quoted(page.room)},'
     tag = f'"re":{json.dumps(page.re)},' if page.re is not None else ""
     records = "".join(map(record_lines, page.records)).rstrip("\n").replace("\n", ",")
     more = "true" if page.more else "false"

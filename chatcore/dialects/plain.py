@@ -1,8 +1,8 @@
 """The plain dialect, from the wire: what somebody with `nc` or `telnet` types.
 
-The first line is the alias, and the next ones too until one is accepted; then a line is said, or is a command
-when it begins with `/`. Consecutive said lines stay together as one run, because each separate one costs a
-decision, a record and a rendering. What the server writes to the wire is in `plain_form`.
+The first line is the alias, and the next ones too until one is accepted; where the server has a password, the next
+line is that, and the alias is remembered. Then a line is said, or is a command when it begins with `/`. Consecutive
+said lines stay together as one run, because each separate one costs a decision, a record and a rendering. What the server writes to the wire is in `plain_form`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from chatcore.dialects.dialect import Event, Hangup
 from chatcore.dialects.lines import OVERLONG, Lines
-from chatcore.dialects.plain_form import PlainForm, notice, plain_reply
-from chatcore.dialects.telnet import TelnetFilter
-from chatcore.dialects.wording import LINE_BYTES, TRIES, too_long
+from chatcore.dialects.plain_form import PlainForm, plain_reply
+from chatcore.dialects.telnet import ECHO, WONT_ECHO, TelnetFilter
+from chatcore.dialects.wording import LINE_BYTES, TRIES, notice, too_long
 from chatcore.hub.command import Hello, Join, Mistake, Say
 from chatcore.hub.reply import Refusal, Refused, Reply, Welcome
 from chatcore.hub.verbs import PLAIN
@@ -28,6 +28,12 @@ LF = 0x0A
 
 _PRINTABLE_BUT_SLASH = bytes(set(range(0x20, 0x7F)) - {0x2F})
 
+PASSWORD_TRIES = 3
+"""Wrong passwords after which a connection is closed, as login does; `TRIES` bounds everything else."""
+
+_ABOUT_PASSWORD = frozenset(("password_needed", "password_wrong", "too_many_tries"))
+"""`Refusal.code`s after which the next line is a password, for the alias that was sent already."""
+
 _TOO_LONG = Mistake(too_long("Your line", f"{LINE_BYTES:,} bytes"))
 _BAD_ALIAS = Mistake(
     Refusal("alias_not_allowed", "An alias must be valid UTF-8. Choose another alias.")
@@ -37,7 +43,7 @@ _BAD_ALIAS = Mistake(
 class Plain(Lines):
     """It *is* its framing: the way of a line is too hot for one more object between them."""
 
-    __slots__ = ("_joined", "_todo", "_tries")
+    __slots__ = ("_alias", "_asking", "_joined", "_password", "_todo", "_tries", "_wrong")
 
     name: ClassVar[str] = "plain"
     form: ClassVar[Form] = PlainForm()
@@ -48,8 +54,17 @@ class Plain(Lines):
         super().__init__(LINE_BYTES)
         self._joined = False
         self._tries = 0
-        self._todo: deque[Event] | None = None
-        """Parsed and not yet asked for, from a block that held more than one run."""
+        self._alias = ""
+        """The alias that was sent last."""
+        self._password: str | None = None
+        """The password that was sent last: nobody is asked for it again because the alias was taken."""
+        self._asking = False
+        """The next line is the password."""
+        self._wrong = 0
+        """Passwords that were wrong."""
+        self._todo: deque[Event | str] | None = None
+        """Not yet asked for, from a block that held more than one run; lines that are commands are not parsed yet, as
+        a read may hold thousands, and the answers to the first hundreds may end the asking."""
 
     def answers(self) -> bytes:
         return b""
@@ -85,16 +100,21 @@ class Plain(Lines):
             self._todo = _events(block.decode(errors="replace"))
             if not self._todo:
                 self.skip_blank()
-        return self._todo.popleft()
+        event = self._todo.popleft()
+        return _command(event) if isinstance(event, str) else event
 
     def _hello(self, line: bytes) -> Event:
         self._tries += 1
         if self._tries > TRIES:
             return Hangup("too many aliases tried", notice("Too many tries. Connect again."))
-        try:
-            return Hello(line.decode())
-        except UnicodeDecodeError:
-            return _BAD_ALIAS
+        if self._asking:
+            self._password = line.decode(errors="replace")
+        else:
+            try:
+                self._alias = line.decode()
+            except UnicodeDecodeError:
+                return _BAD_ALIAS
+        return Hello(self._alias, password=self._password)
 
     def rest(self) -> bytes:
         if not (self._joined and self.unfinished):
@@ -106,15 +126,35 @@ class Plain(Lines):
     def reply(self, reply: Reply) -> bytes:
         if type(reply) is Welcome:
             self._joined = True
-        elif not self._joined and type(reply) is Refused and reply.refusal.code == "too_long":
+            self._password, self._asking = None, False
+        elif not self._joined and type(reply) is Refused:
+            return self._ask_again(reply)
+        return plain_reply(reply)
+
+    def _ask_again(self, reply: Refused) -> bytes:
+        """What somebody is told who has not joined yet; it says which line is expected next."""
+        code = reply.refusal.code
+        if code == "too_long":
+            if self._asking:
+                return notice("That is too long for a password. Type it:")
             return notice("An alias has at most 32 characters. Choose an alias:")
+        self._asking = code in _ABOUT_PASSWORD
+        if code == "password_needed":
+            return notice("This server has a password. Type it:")
+        if code == "password_wrong":
+            self._wrong += 1
+            if self._wrong < PASSWORD_TRIES:
+                return notice("That is not the password. Try again:")
+            farewell = notice("That is not the password. Connect again to try once more.")
+            self._todo = deque((Hangup(f"{PASSWORD_TRIES} wrong passwords", farewell),))
+            return b""
         return plain_reply(reply)
 
 
 class TelnetPlain(Plain):
     """The same for a telnet client, whose negotiation is taken out first."""
 
-    __slots__ = ("_answers", "_telnet")
+    __slots__ = ("_answers", "_hidden", "_telnet")
 
     negotiates: ClassVar[bool] = True
 
@@ -125,6 +165,8 @@ class TelnetPlain(Plain):
         super().__init__()
         self._telnet = TelnetFilter()
         self._answers = b""
+        self._hidden = False
+        """Their client shows nothing of what they type: it believes that we do."""
 
     def feed(self, data: bytes) -> None:
         text, answers = self._telnet.feed(data)
@@ -135,14 +177,25 @@ class TelnetPlain(Plain):
         answers, self._answers = self._answers, b""
         return answers
 
+    def reply(self, reply: Reply) -> bytes:
+        """A password is not shown: RFC 857, whoever says WILL ECHO shows what is typed, and we do not."""
+        data = super().reply(reply)
+        if self._asking is self._hidden:
+            # The line end that they typed was not shown either.
+            return b"\r\n" + data if self._hidden else data
+        self._hidden = self._asking
+        if self._asking:
+            return data + self._telnet.offer(ECHO)
+        return WONT_ECHO + b"\r\n" + data
+
 
 _new = tuple.__new__
 """Makes a named tuple in half the time; worth it once a read."""
 
 
-def _events(text: str) -> deque[Event]:
-    """The runs and commands of a block of lines, in order. Empty lines say nothing."""
-    events: deque[Event] = deque()
+def _events(text: str) -> deque[Event | str]:
+    """The runs and the lines of commands of a block of lines, in order. Empty lines say nothing."""
+    events: deque[Event | str] = deque()
     run: list[str] = []
     for line in text.split("\n"):
         if line and (line[0] != "/" or line.startswith("//")):
@@ -151,7 +204,7 @@ def _events(text: str) -> deque[Event]:
             if run:
                 events.append(Say(None, "\n".join(run), len(run)))
                 run = []
-            events.append(_command(line))
+            events.append(line)
     if run:
         events.append(Say(None, "\n".join(run), len(run)))
     return events

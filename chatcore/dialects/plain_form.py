@@ -9,14 +9,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 
-from chatcore.dialects.wording import and_others
+from chatcore.dialects.act_form import act_line, ban_list, moderation_log
+from chatcore.dialects.wording import and_others, notice
 from chatcore.hub.reply import (
     Ack,
+    BanList,
     Bye,
     Done,
     Entered,
     HelpPage,
     HistoryPage,
+    LagPage,
     People,
     Person,
     Pong,
@@ -31,6 +34,8 @@ from chatcore.hub.reply import (
 )
 from chatcore.hub.text import shown, shown_lines
 from chatcore.log.record import (
+    MODERATION,
+    Act,
     Closed,
     Crowd,
     Direct,
@@ -52,6 +57,8 @@ GREETING = b"Choose an alias:\n"
 BYE = {
     "quit": "Goodbye.",
     "stopping": "The server is stopping.",
+    "kicked": "You were kicked out.",
+    "banned": "You are banned.",
     "storage": "The server could not write to its disk and is stopping: nothing after this was stored.",
 }
 """The last words, by the reason."""
@@ -100,6 +107,8 @@ def event_line(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of reco
             return prefix + shown_lines(record.text).replace("\n", "\n" + prefix)
         case Crowd():
             return "\n".join(_crowd_lines(record))
+        case Act():
+            return act_line(record)
         case Joined() | Left() | Opened() | Closed() | Said():
             return ""
         case _:
@@ -115,11 +124,6 @@ def _crowd_lines(crowd: Crowd) -> Iterator[str]:
         yield f"{and_others(crowd.left, crowd.left_count)} {have} left the chat room!"
 
 
-def notice(words: str) -> bytes:
-    """`-- words`, a line to one person."""
-    return f"-- {words}\n".encode()
-
-
 def plain_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one arm a kind of reply
     match reply:
         case Refused():
@@ -127,9 +131,12 @@ def plain_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one ar
         case Welcome():
             rooms = [_room_lines(view, "/help lists the commands.") for view in reply.rooms]
             kept = notice(shown(reply.kept)) if reply.kept else b""
-            return f"{CONNECTED}\n".encode() + b"".join(rooms) + kept
+            motd = [notice(shown(line)) for line in reply.motd.split("\n")] if reply.motd else []
+            return b"".join((f"{CONNECTED}\n".encode(), *rooms, kept, *motd))
         case Entered():
             return _room_lines(reply.view, "")
+        case HistoryPage(room=room) if room == MODERATION:
+            return moderation_log(reply)
         case HistoryPage():
             return _history(reply)
         case SearchPage():
@@ -140,14 +147,18 @@ def plain_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one ar
             return b"".join(_people(view) for view in reply.rooms)
         case RoomList():
             return _room_list(reply)
+        case BanList():
+            return ban_list(reply)
         case HelpPage():
             width = max(len(row.usage) for row in reply.rows)
             rows = [row for row in reply.rows if row.usage]
             return b"".join(notice(f"{row.usage:{width}}  {row.summary}") for row in rows)
         case Pong():
             return notice("pong")
+        case LagPage():
+            return _lag(reply)
         case Bye():
-            return notice(BYE[reply.reason])
+            return notice(shown(reply.words) if reply.words else BYE[reply.reason])
         case Presence() | Ack() | Wanted():
             return b""
         case _:
@@ -179,8 +190,10 @@ def _person(person: Person) -> str:
 
 def _room_list(reply: RoomList) -> bytes:
     lines = [
-        notice(f"{room} ({count:,}){f' {shown(topic)}' if topic else ''}")
-        for room, topic, count in reply.rooms
+        notice(
+            f"{room} ({'locked' if is_locked and not count else f'{count:,}'}){f' {shown(topic)}' if topic else ''}"
+        )
+        for room, topic, count, is_locked in reply.rooms
     ]
     if reply.more:
         lines.append(notice(f"and {reply.more:,} more"))
@@ -198,6 +211,21 @@ def _history(page: HistoryPage) -> bytes:
         who = f" by {shown(page.by)}" if page.by else ""
         return notice(f"Nothing{who} was found in {page.room}.")
     return "".join(lines).encode()
+
+
+def _lag(page: LagPage) -> bytes:
+    """A table: alias, lines behind, seconds behind, what it speaks."""
+    rows = [
+        (each.alias or "(not joined)", f"{each.lines:,}", f"{each.seconds:,.1f} s", each.dialect)
+        for each in page.readers
+    ]
+    if not rows:
+        return notice("Nobody is behind.")
+    wide, lines, since = (max(len(row[column]) for row in rows) for column in range(3))
+    return b"".join(
+        notice(f"{alias:{wide}}  {count:>{lines}} lines  {time:>{since}}  {dialect}")
+        for alias, count, time, dialect in rows
+    )
 
 
 NOT_YET = "Nothing found yet: the search index is still being made. Try again in a while."

@@ -33,6 +33,9 @@ _IRC = re.compile(rb"(?i:CAP|NICK|USER|PASS) ")
 _TLS = b"\x16\x03"
 """RFC 8446 5.1: a record of type handshake, and the first byte of its legacy version."""
 
+TLS_BEGINS = _TLS[:1]
+"""What begins so, and goes on otherwise, is no text that a person types."""
+
 _TELNET = b"\xff"
 """RFC 854: IAC, "interpret as command"; in no UTF-8 text."""
 

@@ -1,115 +1,113 @@
 """Telnet: takes the negotiation out of what a telnet client sends, and answers it. RFC 854, RFC 855.
 
 We have no options, so every offer and request is refused; what is left is plain lines. Invariants: any split gives
-the same, memory is O(1) (a subnegotiation is skipped, not kept), and an option is refused once, so that two
-stubborn peers cannot talk for ever (RFC 1143).
+the same, memory is O(1) (a subnegotiation is skipped, not kept), work is linear and done by regular expressions, a
+read of nothing but negotiation included, and an option is refused once, so that two stubborn peers cannot talk for
+ever (RFC 1143).
 """
 
 from __future__ import annotations
 
-import enum
+import re
 
-IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
-CR, LF, NUL = 13, 10, 0
+IAC, DONT, DO, WONT, WILL, SB = 255, 254, 253, 252, 251, 250
+
+_BEGIN_SUB = bytes((IAC, SB))
+_ASK_DO, _ASK_WILL = bytes((IAC, DO)), bytes((IAC, WILL))
+
+ECHO = 1
+"""RFC 857: whoever has this option shows what is typed."""
+
+WONT_ECHO = bytes((IAC, WONT, ECHO))
 
 _REFUSE = {DO: WONT, WILL: DONT}
 
 
-class _State(enum.Enum):
-    DATA = "text"
-    CR = "after a carriage return"
-    COMMAND = "after IAC"
-    OPTION = "after DO, DONT, WILL or WONT"
-    SUB = "in a subnegotiation"
-    SUB_COMMAND = "after IAC in a subnegotiation"
+_IN_SUB = rb"(?:[^\xff]++|\xff[^\xf0])*+"
+"""What a subnegotiation holds. All repeats are possessive: nothing is ever looked at twice."""
+
+_SUB_AND_END = rb"\xfa" + _IN_SUB + rb"\xff\xf0"
+
+_COMMAND = rb"\xff(?:[^\xfa-\xff]|[\xfb-\xfe].|" + _SUB_AND_END + rb")"
+
+_SUB = re.compile(_IN_SUB)
+_TO_LAST_COMMAND = re.compile(rb"(?:[^\xff]*+(?:\xff\xff|" + _COMMAND + rb"))*+", re.DOTALL)
+_TEXT = re.compile(rb"((?:[^\xff]++|\xff\xff)++)|(?:" + _COMMAND + rb")++", re.DOTALL)
+_COMMANDS = re.compile(rb"(?:" + _COMMAND + rb")++", re.DOTALL)
+_REQUESTS = re.compile(rb"[^\xff]++|\xff\xff|\xff([\xfb\xfd].)|" + _COMMAND, re.DOTALL)
 
 
 class TelnetFilter:
-    __slots__ = ("_refused", "_state", "_verb")
+    __slots__ = ("_in_sub", "_refused", "_start")
 
     def __init__(self) -> None:
-        self._state = _State.DATA
-        self._verb = 0
+        self._start = b""
+        """The first one or two bytes of what is not yet clear."""
+        self._in_sub = False
+        """Within a subnegotiation, which is skipped."""
         self._refused: set[tuple[int, int]] = set()
         """What has been refused, at most 2 × 256 pairs."""
 
+    def offer(self, option: int) -> bytes:
+        """Offer an option of ours: that it is wanted needs no answer then. The bytes to send."""
+        self._refused.add((WONT, option))
+        return bytes((IAC, WILL, option))
+
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """The text in it, and the bytes to answer with."""
-        text, answers = bytearray(), bytearray()
-        at = 0
-        while at < len(data):
-            match self._state:
-                case _State.DATA:
-                    at = self._text(data, at, text)
-                case _State.SUB:
-                    at = self._skip(data, at)
-                case _:
-                    self._step(data[at], text, answers)
-                    at += 1
-        return bytes(text), bytes(answers)
-
-    def _text(self, data: bytes, at: int, text: bytearray) -> int:
-        """Pass on what stands before the next IAC, in one piece; where to go on."""
-        end = data.find(IAC, at)
+        if self._start:
+            data, self._start = self._start + data, b""
+        if self._in_sub:
+            data = self._skip(data)
+        if IAC not in data:
+            data = self._keep_return(data)
+            return data.replace(b"\r\0", b"\n"), b""
+        whole = _TO_LAST_COMMAND.match(data)
+        assert whole is not None
+        end = data.find(IAC, whole.end())
         if end < 0:
-            end, after = len(data), _State.DATA
+            data = data[: whole.end()] + self._keep_return(data[whole.end() :])
         else:
-            after = _State.COMMAND
-        piece = data[at:end]
-        if after is _State.DATA and piece.endswith(b"\r"):
-            # What it means depends on the next byte, which has not come yet.
-            piece, after = piece[:-1], _State.CR
-        text += piece.replace(b"\r\0", b"\n")
-        self._state = after
-        return end + 1
+            # Here begins what goes on in a read to come.
+            data, self._start = data[:end], data[end:]
+            if self._start.startswith(_BEGIN_SUB):
+                self._in_sub = True
+                self._skip(self._start[2:])
+        return _text(data), self._answers(data)
 
-    def _skip(self, data: bytes, at: int) -> int:
-        """Leave out what stands before the next IAC; where to go on."""
-        end = data.find(IAC, at)
-        if end < 0:
-            return len(data)
-        self._state = _State.SUB_COMMAND
-        return end + 1
+    def _keep_return(self, text: bytes) -> bytes:
+        """What a return at the end means depends on the next byte, which has not come yet."""
+        if not text.endswith(b"\r"):
+            return text
+        self._start = b"\r"
+        return text[:-1]
 
-    def _step(self, byte: int, text: bytearray, answers: bytearray) -> None:
-        """One byte whose meaning depends on the one before."""
-        match self._state:
-            case _State.CR:
-                self._after_cr(byte, text)
-            case _State.COMMAND:
-                self._command(byte, text)
-            case _State.OPTION:
-                self._refuse(byte, answers)
-                self._state = _State.DATA
-            case _:
-                self._state = _State.DATA if byte == SE else _State.SUB
+    def _skip(self, data: bytes) -> bytes:
+        """What follows the subnegotiation; nothing while it goes on."""
+        skipped = _SUB.match(data)
+        assert skipped is not None
+        rest = data[skipped.end() :]
+        self._in_sub = len(rest) < 2
+        self._start = rest if self._in_sub else b""
+        return rest[2:]
 
-    def _after_cr(self, byte: int, text: bytearray) -> None:
-        """RFC 854: CR LF is a line end; CR NUL is a carriage return, which people mean as one too."""
-        self._state = _State.DATA
-        if byte == NUL:
-            text.append(LF)
-            return
-        text.append(CR)
-        if byte == IAC:
-            self._state = _State.COMMAND
-        elif byte == CR:
-            self._state = _State.CR
-        else:
-            text.append(byte)
+    def _answers(self, data: bytes) -> bytes:
+        """Refusals of what is asked for the first time."""
+        answers = bytearray()
+        if _ASK_DO not in data and _ASK_WILL not in data:
+            return b""
+        for verb, option in filter(None, dict.fromkeys(_REQUESTS.findall(data))):
+            answer = _REFUSE[verb]
+            if (answer, option) not in self._refused:
+                self._refused.add((answer, option))
+                answers += bytes((IAC, answer, option))
+        return bytes(answers)
 
-    def _command(self, byte: int, text: bytearray) -> None:
-        self._state = _State.DATA
-        if byte == IAC:
-            text.append(IAC)
-        elif byte == SB:
-            self._state = _State.SUB
-        elif byte in (DO, DONT, WILL, WONT):
-            self._verb = byte
-            self._state = _State.OPTION
 
-    def _refuse(self, option: int, answers: bytearray) -> None:
-        answer = _REFUSE.get(self._verb)
-        if answer is not None and (answer, option) not in self._refused:
-            self._refused.add((answer, option))
-            answers += bytes((IAC, answer, option))
+def _text(data: bytes) -> bytes:
+    """RFC 854: CR LF is a line end; CR NUL is a carriage return, which people mean as one too."""
+    if b"\r\0" not in data and b"\xff\xff" not in data:
+        return _COMMANDS.sub(b"", data)
+    # One by one: a return and a NUL with a command between them are no pair.
+    pieces = [piece.replace(b"\r\0", b"\n") for piece in _TEXT.findall(data) if piece]
+    return b"".join(pieces).replace(b"\xff\xff", b"\xff")

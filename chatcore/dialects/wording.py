@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatcore.hub.reply import Refusal
 from chatcore.hub.text import shown
 
-__all__ = ["LINE_BYTES", "TEXT_LINES", "TRIES", "and_others", "shown", "too_long"]
+__all__ = ["LINE_BYTES", "TEXT_LINES", "TRIES", "and_others", "notice", "shown", "too_long"]
 """`shown` for the client, which knows dialects and no hub: the same stand-ins on both sides of the wire."""
 
 LINE_BYTES = 4_096
@@ -23,6 +23,11 @@ def too_long(what: str, limit: str) -> Refusal:
     return Refusal(
         "too_long", f"{what} is longer than {limit}; nothing of it was sent. Send it in parts."
     )
+
+
+def notice(words: str) -> bytes:
+    """`-- words`, a line to one person in plain text."""
+    return f"-- {words}\n".encode()
 
 
 def and_others(names: tuple[str, ...], count: int) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from chatcore.hub.names import fold
+from chatcore.hub.acts import apply_act, mute_arrival
 from chatcore.hub.session import SESSIONS_LAPSED, Session
 from chatcore.hub.state import LOBBY, Room
 from chatcore.log.record import (
+    Act,
     Closed,
     Crowd,
     Direct,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from chatcore.log.record import Record
 
 
-def apply(state: State, record: Record) -> None:
+def apply(state: State, record: Record) -> None:  # noqa: C901 - one arm a kind of record
     match record:
         case Said():
             apply_said(state, record)
@@ -53,6 +54,8 @@ def apply(state: State, record: Record) -> None:
             _open(state, record)
         case Closed():
             _close(state, record)
+        case Act():
+            apply_act(state, record)
         case _:
             assert_never(record)
 
@@ -88,17 +91,18 @@ def _open(state: State, record: Opened) -> None:
     if session is None:
         session = Session(record.sid, record.alias, record.token_hash)
         state.add_session(session)
+        mute_arrival(state, session, record.time_ms)
     state.changing(session)
     session.alias = record.alias
     session.come_back(record.seq)
     session.lapsed_ms, session.lapsed_seq = None, 0
     state.lapsed.pop(record.sid, None)
-    state.aliases[fold(record.alias)] = session
+    state.hold(session)
 
 
 def _close(state: State, record: Closed) -> None:
     session = state.sessions[record.sid]
-    state.aliases.pop(fold(session.alias), None)
+    state.release(session)
     if not record.lapsed:
         state.forget(session)
         return
@@ -110,7 +114,14 @@ def _close(state: State, record: Closed) -> None:
 
 
 def _join(state: State, record: Joined) -> None:
-    room = state.named.get(record.room) or state.add_room(Room(record.room))
+    room = state.named.get(record.room)
+    if room is None:
+        room = state.add_room(Room(record.room))
+        # Whoever makes a room moderates it.
+        state.name(room.moderators, room, record.sid)
+    if record.sid in room.invited:
+        state.changing(room)
+        state.unname(room.invited, room, record.sid)
     session = state.sessions[record.sid]
     state.changing(session)
     room.members[record.sid] = session
@@ -141,6 +152,6 @@ def _rename(state: State, record: Renamed) -> None:
     session = state.sessions[record.sid]
     if session.alias != record.to:
         state.changing(session)
-        state.aliases.pop(fold(session.alias), None)
+        state.release(session)
         session.alias = record.to
-        state.aliases[fold(record.to)] = session
+        state.hold(session)

@@ -24,6 +24,8 @@ class Hello(NamedTuple):
     log: str | None = None
     after: int | None = None
     re: Tag = None
+    password: str | None = None
+    """The server's, where it has one; whoever makes an `Arrival` of this has looked at it."""
 
 
 @final
@@ -33,6 +35,8 @@ class Arrival(NamedTuple):
     hello: Hello
     sid: str
     token: str | None
+    address: str = ""
+    """The peer's IP address; empty: not known, and then no ban of an address holds."""
 
 
 @final
@@ -65,6 +69,8 @@ class Join(NamedTuple):
     move: bool = False
     """Leave the other rooms: a plain client is in one room at a time."""
     re: Tag = None
+    key: str | None = None
+    """Of a locked room. Without one, the topic is it: in a plain line, it is what follows the room."""
 
 
 @final
@@ -145,7 +151,109 @@ class Search(NamedTuple):
 
 
 @final
+class Oper(NamedTuple):
+    """Become an operator. Nobody but whoever checks the password looks at it."""
+
+    name: str
+    password: str
+    re: Tag = None
+
+
+@final
+class Kick(NamedTuple):
+    """Out of a room, or out of the server."""
+
+    name: str
+    room: str | None = None
+    text: str = ""
+    re: Tag = None
+
+
+@final
+class Ban(NamedTuple):
+    name: str
+    """An alias, an address or a network."""
+    room: str | None = None
+    for_ms: int | None = None
+    """None: until it is taken back."""
+    text: str = ""
+    re: Tag = None
+
+
+@final
+class Unban(NamedTuple):
+    name: str
+    room: str | None = None
+    re: Tag = None
+
+
+@final
+class Bans(NamedTuple):
+    room: str | None = None
+    re: Tag = None
+
+
+@final
+class Mute(NamedTuple):
+    name: str
+    for_ms: int | None = None
+    text: str = ""
+    re: Tag = None
+
+
+@final
+class Unmute(NamedTuple):
+    name: str
+    re: Tag = None
+
+
+@final
+class Announce(NamedTuple):
+    text: str
+    re: Tag = None
+
+
+@final
+class Op(NamedTuple):
+    """Make somebody a moderator of a room; with `take`, no longer one."""
+
+    name: str
+    room: str | None = None
+    take: bool = False
+    re: Tag = None
+
+
+@final
+class Lock(NamedTuple):
+    """Only who has the key comes in; without a key, everybody again."""
+
+    key: str | None = None
+    room: str | None = None
+    re: Tag = None
+
+
+@final
+class Invite(NamedTuple):
+    name: str
+    room: str | None = None
+    re: Tag = None
+
+
+@final
+class Modlog(NamedTuple):
+    limit: int | None = None
+    re: Tag = None
+
+
+@final
 class Ping(NamedTuple):
+    re: Tag = None
+
+
+@final
+class Lag(NamedTuple):
+    """Who is behind with reading."""
+
     re: Tag = None
 
 
@@ -187,6 +295,19 @@ Command: TypeAlias = (
     | History
     | Last
     | Search
+    | Oper
+    | Kick
+    | Ban
+    | Unban
+    | Bans
+    | Mute
+    | Unmute
+    | Announce
+    | Op
+    | Lock
+    | Invite
+    | Modlog
+    | Lag
     | Ping
     | Quit
     | Mistake

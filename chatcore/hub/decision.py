@@ -47,6 +47,10 @@ class World:
     """Why nothing can be stored for now, for people; empty when all is well. See `chatcore.log.journal`."""
     kept_words: str = ""
     """For how long history is kept, told to those who join; empty: for ever."""
+    motd: str = ""
+    """What the server tells those who arrive, in lines; empty: nothing."""
+    operator_names: frozenset[str] = frozenset()
+    """The names of the operators, as they are compared: nobody else may be called so."""
     changed_seq: int = 0
     """The last record that changed who is here, under which name, in which room, or which rooms there are."""
 

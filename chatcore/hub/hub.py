@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from chatcore.hub.apply import apply, apply_said
 from chatcore.hub.command import Away, Dm, Mistake, Quit, Say
 from chatcore.hub.decision import Decision
-from chatcore.hub.reply import STORAGE_FULL, Ack, Refusal, Refused
+from chatcore.hub.reply import STORAGE_FULL, Ack, Refusal, Refused, Welcome
 from chatcore.hub.verbs import DECIDE
+from chatcore.hub.verbs.oper import decide_rise
 from chatcore.hub.verbs.people import decide_arrival, decide_lapse, decide_quit
 from chatcore.hub.verbs.rooms import decide_gather
 from chatcore.hub.verbs.talk import decide_say
 from chatcore.log.record import Closed, Direct, Opened, Said
 
 if TYPE_CHECKING:
-    from chatcore.hub.command import Arrival, Command, Gather
+    from chatcore.hub.command import Arrival, Command, Gather, Tag
     from chatcore.hub.decision import World
     from chatcore.hub.reply import Reply
     from chatcore.hub.session import Session
@@ -78,6 +79,13 @@ class Hub:
             return self._not_stored(command, decision)
         return self._carry_out(decision)
 
+    def rise(self, session: Session, name: str, re: Tag) -> Outcome:
+        """The session's person has said the password of the operator `name`."""
+        if self.world.trouble:
+            return Outcome((Refused(self._full(), None, re),), (), ())
+        self.world.presence.make_operator(session.sid, name)
+        return self._carry_out(decide_rise(self.world, session, name, re))
+
     def arrive(self, arrival: Arrival) -> Outcome:
         """Carry out a hello; `Outcome.replies[0]` is the welcome or the refusal."""
         decision = decide_arrival(self.world, arrival)
@@ -85,7 +93,11 @@ class Hub:
             return Outcome((Refused(decision, None, arrival.hello.re),), (), ())
         if self.world.trouble and decision.drafts:
             return Outcome((Refused(self._full(), None, arrival.hello.re),), (), ())
-        return self._carry_out(decision)
+        outcome = self._carry_out(decision)
+        welcome = outcome.replies[0]
+        if type(welcome) is Welcome and arrival.address:
+            self.world.presence.addresses[welcome.sid] = arrival.address
+        return outcome
 
     def lapse(self, session: Session) -> Outcome:
         """The grace of a session is over."""

@@ -1,4 +1,4 @@
-"""Moments as people write them: `2h` for two hours ago, `2026-11-01` for a day, or a time of RFC 3339.
+"""Moments and spans as people write them: `2h` for two hours, or so long ago, `2026-11-01` for a day, or RFC 3339.
 
 A day is the server's: it begins at its local midnight.
 """
@@ -42,6 +42,36 @@ def moment(text: str) -> Moment | None:
     except (ValueError, OverflowError, OSError):
         # Not in the calendar, or before what the system's clock can tell.
         return None
+
+
+SPAN_EXAMPLES = "a time of at least a second and at most ten years, as 10m, 2h or 3d"
+
+SPAN_MOST_MS = 3_650 * _UNIT_MS["d"]
+"""The longest span: what is to last longer has no end, and every calendar can still write when it is over."""
+
+
+def looks_like_span(text: str) -> bool:
+    """It was meant as one, possible or not."""
+    return _SPAN.fullmatch(text) is not None
+
+
+def span(text: str) -> int | None:
+    """Milliseconds; None if it is no span, or not a possible one."""
+    found = _SPAN.fullmatch(text)
+    ms = int(found[1]) * _UNIT_MS[found[2]] if found else 0
+    return ms if 0 < ms <= SPAN_MOST_MS else None
+
+
+_UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000))
+
+
+def span_words(ms: int) -> str:
+    """As a person says it: in the largest unit that it has two of, and exact where it is whole in a larger one."""
+    for name, unit in _UNITS:
+        if ms >= 2 * unit or (ms >= unit and ms % unit == 0):
+            count = round(ms / unit)
+            return f"{count:,} {name}{'s' if count > 1 else ''}"
+    return "1 second"
 
 
 def at_ms(then: Moment, now_ms: int) -> int:

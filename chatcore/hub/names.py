@@ -1,17 +1,19 @@
 """Aliases and names of rooms: which are allowed, and when two are the same.
 
 Invariants: what is accepted is NFC, 1 to 32 characters long after that, and holds no character that could move a
-cursor, reorder text, or be taken for one of our own signs; `fold` is idempotent, and two names that differ only in
-case or in how their accents are composed fold to the same.
+cursor, reorder text, show nothing, or be taken for one of our own signs; `fold` is idempotent, and two names that
+differ only in case or in how their accents are composed fold to the same.
 
-Out of scope: look-alikes of different scripts (UTS #39), and letters and marks that show nothing.
+Names that look alike without being the same are told by `chatcore.hub.skeleton`.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import NewType
 
+from chatcore.hub.invisible import UNSEEN
 from chatcore.hub.reply import Refusal
 
 Folded = NewType("Folded", str)
@@ -36,6 +38,13 @@ RESERVED = frozenset(("--", "—"))
 ALLOWED_CATEGORIES = frozenset("LMNSP")
 """First letters of the general categories: letters, marks, numbers, symbols, punctuation. Not Z (spaces) and not
 C (controls, format and bidi characters, private use, unassigned, surrogates)."""
+
+MARKS_IN_A_ROW = 4
+"""Marks that may stand on one letter, decomposed (UTS #39, 5.4): enough for every script that is written, and too few
+to reach into the lines above and below."""
+
+JAMO = re.compile("[\u1160-\u11ff\ud7b0-\ud7fb]")
+"""Vowels and finals of Hangul: no marks by category, but they take no place of their own."""
 
 ALLOWED = (
     "Allowed are letters, marks, numbers, symbols and punctuation, "
@@ -114,8 +123,24 @@ def _broken_rule(name: str) -> str | None:
     for character in name:
         if unwanted := _unwanted(character):
             return f"cannot contain {unwanted}"
-    if unicodedata.category(name[0])[0] == "M":
-        return f"cannot begin with a combining mark ({_called(name[0])})"
+    if unseen := UNSEEN.search(name):
+        return f"cannot contain invisible characters ({called(unseen[0])})"
+    if unicodedata.category(name[0])[0] == "M" or JAMO.match(name):
+        return f"cannot begin with a combining mark ({called(name[0])})"
+    return None if name.isascii() else _broken_by_marks(name)
+
+
+def _broken_by_marks(name: str) -> str | None:
+    """Marks that are too many for the eye: heaps of them, and those that cover one another."""
+    row, before = 0, ""
+    for character in unicodedata.normalize("NFD", name):
+        is_mark = unicodedata.category(character) in ("Mn", "Me")
+        if is_mark and character == before:
+            return f"cannot have the same mark twice on a letter ({called(character)})"
+        row = row + 1 if is_mark or JAMO.match(character) else 0
+        if row > MARKS_IN_A_ROW:
+            return f"cannot have more than {MARKS_IN_A_ROW} marks on a letter ({called(character)})"
+        before = character
     return None
 
 
@@ -127,9 +152,9 @@ def _unwanted(character: str) -> str | None:
         return "what is no valid UTF-8"
     category = unicodedata.category(character)
     if category[0] == "Z" or character.isspace():
-        return f"white space ({_called(character)})"
+        return f"white space ({called(character)})"
     if category[0] not in ALLOWED_CATEGORIES:
-        return f"{_KINDS[category]} ({_called(character)})"
+        return f"{_KINDS[category]} ({called(character)})"
     return None
 
 
@@ -143,7 +168,7 @@ _KINDS = {
 }
 
 
-def _called(character: str) -> str:
+def called(character: str) -> str:
     """The character by code point and name, never itself: it may be the one that does harm."""
     name = unicodedata.name(character, "")
     return f"U+{ord(character):04X}{' ' + name if name else ''}"

@@ -1,4 +1,4 @@
-"""Presence: who is here, away, or lost and may return. Told to those who look, and not in the log.
+"""Presence: who is here, away, or lost and may return, and who is an operator. Told to those who look, not in the log.
 
 Everybody with an alias is here unless this says otherwise, so only the exceptions cost anything. The reactor's
 timer ends a grace; this only knows until when it runs.
@@ -19,13 +19,17 @@ GRACE = "grace"
 
 
 class Presence:
-    __slots__ = ("_away", "_grace", "grace_s")
+    __slots__ = ("_away", "_grace", "addresses", "grace_s", "operators")
 
     def __init__(self, grace_s: float) -> None:
         self.grace_s = grace_s
         """Seconds for which the alias and the rooms of a lost connection are held."""
         self._away: dict[str, str] = {}
         self._grace: dict[str, float] = {}
+        self.addresses: dict[str, str] = {}
+        """Sid → the IP address that the session last came from, for bans."""
+        self.operators: dict[str, str] = {}
+        """Sid → the name of the operator whose password was said; gone when the grace is over, and with the process."""
 
     def set_away(self, sid: str, text: str | None) -> None:
         """Away with `text`, or back with None."""
@@ -46,6 +50,15 @@ class Presence:
         """The session ended or lapsed."""
         self._away.pop(sid, None)
         self._grace.pop(sid, None)
+        self.operators.pop(sid, None)
+        self.addresses.pop(sid, None)
+
+    def make_operator(self, sid: str, name: str) -> None:
+        """The operator's password was said."""
+        self.operators[sid] = name
+
+    def is_operator(self, sid: str) -> bool:
+        return sid in self.operators
 
     def grace_left_s(self, sid: str, now: float) -> float | None:
         """Seconds until the hold ends; None if the session is not in grace."""

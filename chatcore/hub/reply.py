@@ -56,6 +56,7 @@ class RoomView(NamedTuple):
 @final
 class HistoryPage(NamedTuple):
     room: str
+    """Or `MODERATION`: then the records are acts."""
     records: tuple[Record, ...]
     more: bool
     now_ms: int
@@ -103,6 +104,8 @@ class Welcome(NamedTuple):
     re: Tag = None
     kept: str = ""
     """As in `World.kept_words`."""
+    motd: str = ""
+    """As in `World.motd`; empty for those who come back."""
 
 
 @final
@@ -128,9 +131,25 @@ class People(NamedTuple):
 
 @final
 class RoomList(NamedTuple):
-    rooms: tuple[tuple[str, str, int], ...]
-    """Name, topic, people."""
+    rooms: tuple[tuple[str, str, int, bool], ...]
+    """Name, topic, people, and whether it is locked: then outsiders are told no topic and no people."""
     more: int
+    re: Tag = None
+
+
+@final
+class BanRow(NamedTuple):
+    to: str
+    by: str
+    text: str
+    until_ms: int
+
+
+@final
+class BanList(NamedTuple):
+    room: str
+    """Empty: from the whole server."""
+    bans: tuple[BanRow, ...]
     re: Tag = None
 
 
@@ -168,6 +187,25 @@ class Pong(NamedTuple):
 
 
 @final
+class Behind(NamedTuple):
+    """A reader that has not read all that it could."""
+
+    alias: str
+    dialect: str
+    lines: int
+    seconds: float
+    """Since it was up to date."""
+
+
+@final
+class LagPage(NamedTuple):
+    """Worst first. The hub knows no connections: it leaves `readers` empty for the connection layer to fill in."""
+
+    readers: tuple[Behind, ...] = ()
+    re: Tag = None
+
+
+@final
 class Presence(NamedTuple):
     person: Person
 
@@ -175,8 +213,10 @@ class Presence(NamedTuple):
 @final
 class Bye(NamedTuple):
     reason: str
-    """`quit`, `stopping`, or `storage`: the disk failed."""
+    """`quit`, `stopping`, `kicked`, `banned`, or `storage`: the disk failed."""
     re: Tag = None
+    words: str = ""
+    """Why, for people; empty where the reason says it all."""
 
 
 Reply: TypeAlias = (
@@ -188,10 +228,12 @@ Reply: TypeAlias = (
     | Done
     | People
     | RoomList
+    | BanList
     | HelpPage
     | Refused
     | Ack
     | Pong
+    | LagPage
     | Presence
     | Bye
 )

@@ -22,6 +22,10 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+NO_END = 2**53 - 1
+"""A time that never comes, in milliseconds: the largest number that every JSON reader keeps exact."""
+
+
 class Session:
     __slots__ = (
         "_back_seq",
@@ -32,6 +36,7 @@ class Session:
         "joined",
         "lapsed_ms",
         "lapsed_seq",
+        "muted_ms",
         "private",
         "rooms",
         "sid",
@@ -53,6 +58,8 @@ class Session:
         """When the grace was over; None while the alias is held."""
         self.lapsed_seq = 0
         """The `seq` of that, because times can be the same; 0 while the alias is held."""
+        self.muted_ms = 0
+        """Until when what it says is refused; 0: it is not muted, or no longer."""
         self.private = False
         """Direct messages were sent or got: there is a private stream, named by the sid."""
         self.epoch = 0

@@ -9,9 +9,11 @@ told of in this epoch need not be told of again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from chatcore.hub.bans import Bans
 from chatcore.hub.names import Folded, fold
+from chatcore.hub.skeleton import Look, looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,19 @@ LOBBY = "#lobby"
 class Room:
     """A room. It stays while somebody is in it, or while it has something to come back for: a topic or history."""
 
-    __slots__ = ("arrived", "departed", "epoch", "history", "members", "name", "topic")
+    __slots__ = (
+        "_bans",
+        "arrived",
+        "departed",
+        "epoch",
+        "history",
+        "invited",
+        "key",
+        "members",
+        "moderators",
+        "name",
+        "topic",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -35,16 +49,52 @@ class Room:
         self.arrived: dict[str, str] = {}
         """Sid → alias of quiet joins that no `Crowd` has told of yet; `departed` likewise."""
         self.departed: dict[str, str] = {}
+        self.moderators: dict[str, None] = {}
+        """Sids, in the order in which they became it; `State.name` adds one. None in the lobby."""
+        self.invited: dict[str, None] = {}
+        """Sids that may come in once, locked or not."""
+        self.key = ""
+        """What is kept of the key (`chatcore.hub.keys`); empty: the room is open."""
+        # Made with the first ban: most rooms have none.
+        self._bans: Bans | None = None
         self.epoch = 0
         """As in `Session`."""
+
+    @property
+    def bans(self) -> Bans:
+        if self._bans is None:
+            self._bans = Bans()
+        return self._bans
+
+    @property
+    def has_bans(self) -> bool:
+        return self._bans is not None and bool(self._bans.entries)
+
+
+class House:
+    """What holds in the whole server."""
+
+    __slots__ = ("bans", "epoch", "mutes")
+
+    def __init__(self) -> None:
+        self.bans = Bans()
+        self.mutes = Bans()
+        self.epoch = 0
+        """As in `Session`."""
+
+
+Piece: TypeAlias = "Session | Room | House"
 
 
 class State:
     __slots__ = (
         "_forgotten",
+        "_named_in",
         "aliases",
         "epoch",
+        "house",
         "lapsed",
+        "looks",
         "named",
         "on_change",
         "rooms",
@@ -55,20 +105,25 @@ class State:
     def __init__(self) -> None:
         self.epoch = 0
         """Goes up with each snapshot that is begun; 0 where nobody takes any: then nothing is told of."""
-        self.on_change: Callable[[Session | Room], None] = _nobody_watches
+        self.on_change: Callable[[Piece], None] = _nobody_watches
         """Called before a piece changes for the first time in an epoch."""
+        self.house = House()
         self.sessions: dict[str, Session] = {}
         self.tokens: dict[str, Session] = {}
         self.aliases: dict[Folded, Session] = {}
+        self.looks: dict[Look, tuple[Session, ...]] = {}
+        """The same by what the alias looks like, in all its spellings (`skeleton.looks`)."""
         self.lapsed: dict[str, Session] = {}
         """Lapsed sessions by sid, the longest lapsed first."""
         self._forgotten: list[str] = []
+        self._named_in: dict[str, dict[str, None]] = {}
+        """Sid → the rooms that have it for a moderator, or invited it."""
         self.rooms: dict[Folded, Room] = {}
         self.named: dict[str, Room] = {}
         """The same rooms by their exact name: what records carry needs no folding."""
         self.add_room(Room(LOBBY))
 
-    def changing(self, piece: Session | Room) -> None:
+    def changing(self, piece: Piece) -> None:
         """To be called before a piece is changed, added or dropped."""
         if piece.epoch != self.epoch:
             piece.epoch = self.epoch
@@ -80,6 +135,22 @@ class State:
         if session.token_hash is not None:
             self.tokens[session.token_hash] = session
 
+    def hold(self, session: Session) -> None:
+        """Its alias is held for it."""
+        self.aliases[fold(session.alias)] = session
+        for key in looks(session.alias):
+            self.looks[key] = (*self.looks.get(key, ()), session)
+
+    def release(self, session: Session) -> None:
+        """Its alias is anybody's."""
+        self.aliases.pop(fold(session.alias), None)
+        for key in looks(session.alias):
+            others = tuple(each for each in self.looks.get(key, ()) if each is not session)
+            if others:
+                self.looks[key] = others
+            else:
+                self.looks.pop(key, None)
+
     def forget(self, session: Session) -> None:
         """Nothing brings this session back any more."""
         self.changing(session)
@@ -87,6 +158,11 @@ class State:
         self.lapsed.pop(session.sid, None)
         if session.token_hash is not None:
             self.tokens.pop(session.token_hash, None)
+        for name in list(self._named_in.get(session.sid, ())):
+            room = self.named[name]
+            self.changing(room)
+            self.unname(room.moderators, room, session.sid)
+            self.unname(room.invited, room, session.sid)
         self._forgotten.append(session.sid)
 
     def take_forgotten(self) -> list[str]:
@@ -101,8 +177,28 @@ class State:
 
     def drop_room(self, room: Room) -> None:
         self.changing(room)
+        for sid in (*room.moderators, *room.invited):
+            self._unlist(room, sid)
         del self.rooms[fold(room.name)]
         del self.named[room.name]
+
+    def name(self, sids: dict[str, None], room: Room, sid: str) -> None:
+        """Put a session among the room's `moderators` or `invited`, until it is forgotten."""
+        sids[sid] = None
+        self._named_in.setdefault(sid, {})[room.name] = None
+
+    def unname(self, sids: dict[str, None], room: Room, sid: str) -> None:
+        """Take it out again, if it is there."""
+        sids.pop(sid, None)
+        if sid not in room.moderators and sid not in room.invited:
+            self._unlist(room, sid)
+
+    def _unlist(self, room: Room, sid: str) -> None:
+        rooms = self._named_in.get(sid)
+        if rooms is not None:
+            rooms.pop(room.name, None)
+            if not rooms:
+                del self._named_in[sid]
 
     def room(self, name: str) -> Room | None:
         """The room of that name, however it is spelt."""
@@ -113,5 +209,5 @@ class State:
         return self.aliases.get(fold(alias))
 
 
-def _nobody_watches(piece: Session | Room) -> None:
+def _nobody_watches(piece: Piece) -> None:
     """Until somebody takes snapshots."""

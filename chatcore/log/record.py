@@ -133,10 +133,44 @@ class Crowd(NamedTuple):
     left_count: int
 
 
+@final
+class Act(NamedTuple):
+    """Something that a moderator or an operator did, kept in the moderation stream; some are told to people as well."""
+
+    seq: int
+    time_ms: int
+    room: str
+    """Where it holds; empty: in the whole server."""
+    sid: str
+    alias: str
+    """Who did it."""
+    act: str
+    """`kick`, `ban`, `unban`, `mute`, `unmute`, `op`, `deop`, `lock`, `unlock`, `invite`, `announce` or `oper`."""
+    to: str
+    """To whom: an alias, an address or a network; for `oper` the operator's name; empty: to nobody."""
+    to_sid: str
+    """That person's session, if there is one."""
+    text: str
+    """The reason, what was announced; of a lock, what is kept of its key, and shown to nobody."""
+    until_ms: int
+    """When it ends by itself; 0: it does not."""
+
+
+MODERATION = "moderation"
+"""The stream of all acts. Nobody follows it; pages are read from it. No room and no sid has that name."""
+
+TOLD_ROOM = frozenset({"op", "deop", "lock", "unlock"})
+"""Acts that everybody in the room reads."""
+
+TOLD_PERSON = frozenset({"mute", "unmute", "invite", "kick", "ban"})
+"""Acts that the person reads whom they concern; a kick or a ban only when it is from a room: the other ends the session."""
+
 CROWD_NAMES = 2
 """Names that a crowd notice spells out: `Ann, Bob and 62 others`. More would make a join storm quadratic in bytes."""
 
-Record: TypeAlias = Said | Direct | Opened | Closed | Joined | Left | Renamed | TopicSet | Crowd
+Record: TypeAlias = (
+    Said | Direct | Opened | Closed | Joined | Left | Renamed | TopicSet | Crowd | Act
+)
 
 
 def lines_of(record: Record) -> int:
@@ -162,13 +196,31 @@ def streams_of(record: Record) -> tuple[str, ...]:
             return (record.room,) if record.room else ()
         case Direct():
             return (record.sid, record.to_sid) if record.sid != record.to_sid else (record.sid,)
+        case Act():
+            return _streams_of_act(record)
         case _:
             return ()
 
 
+def _streams_of_act(act: Act) -> tuple[str, ...]:
+    if act.act == "announce" and act.room:
+        # What the rooms read; the moderation stream has it once, for the whole server.
+        return (act.room,)
+    if act.act in TOLD_ROOM:
+        return (act.room, MODERATION)
+    return (act.to_sid, MODERATION) if is_told_person(act) else (MODERATION,)
+
+
+def is_told_person(act: Act) -> bool:
+    """It stands in the private stream of whom it concerns."""
+    if not act.to_sid or act.act not in TOLD_PERSON:
+        return False
+    return bool(act.room) or act.act in {"mute", "unmute"}
+
+
 def size_of(record: Record) -> int:
     """Bytes of memory that keeping the record costs, near enough to bound a window by."""
-    if isinstance(record, Said | Left | Direct | TopicSet):
+    if isinstance(record, Said | Left | Direct | TopicSet | Act):
         return RECORD_BYTES + record.text.__sizeof__()
     return RECORD_BYTES
 

@@ -22,11 +22,12 @@ from chatcore.reactor.wakeup import Wakeup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BATCH_S = 0.02
+BATCH_S = 0.015
 """How long the handlers of one turn may take before the rest waits for the next: what has been decided is delivered
-in between, so that a burst on 5,000 sockets does not keep anybody waiting for all of it."""
+in between, so that a burst on 5,000 sockets does not keep anybody waiting for all of it. To deliver what 15 ms decide
+takes up to 25 ms more: a turn stays below 50 ms."""
 
-CLOCK_EVERY = 16
+CLOCK_EVERY = 8
 """Handlers between two looks at the clock."""
 
 BUSY = 2
@@ -56,7 +57,7 @@ class Handler(Protocol):
 class Stats:
     """What the loop measures of itself."""
 
-    __slots__ = ("busy_s", "faults", "longest_stall_s", "turns")
+    __slots__ = ("busy_s", "faults", "longest_stall_s", "recent_stall_s", "turns")
 
     def __init__(self) -> None:
         self.turns = 0
@@ -65,6 +66,13 @@ class Stats:
         """All the time that was not spent waiting in select."""
         self.longest_stall_s = 0.0
         """The longest time from one return of select to the next call."""
+        self.recent_stall_s = 0.0
+        """The same since somebody last asked (`take_recent_stall_s`); never more than the longest."""
+
+    def take_recent_stall_s(self) -> float:
+        """The longest turn since the last call of this."""
+        recent_s, self.recent_stall_s = self.recent_stall_s, 0.0
+        return recent_s
 
     @property
     def longest_stall_ms(self) -> float:
@@ -127,12 +135,26 @@ class Reactor:
             self._forgotten.add(fd)
             self._selector.unregister(fd)
 
-    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
-        return self._timers.add(self._clock() + delay_s, callback)
+    def call_later(
+        self, delay_s: float, callback: Callable[[], None], owner: Handler | None = None
+    ) -> Timer:
+        """Run it then. A fault in it is the `owner`'s, as if it had come from its own event."""
+        return self._timers.add(self._clock() + delay_s, self._owned(callback, owner))
 
-    def call_soon(self, callback: Callable[[], None]) -> None:
+    def call_soon(self, callback: Callable[[], None], owner: Handler | None = None) -> None:
         """Run it in the next turn, which then does not wait."""
-        self._soon.append(callback)
+        self._soon.append(self._owned(callback, owner))
+
+    def _owned(self, callback: Callable[[], None], owner: Handler | None) -> Callable[[], None]:
+        if owner is None:
+            return callback
+
+        def run() -> None:
+            self._running_now = owner
+            callback()
+            self._running_now = None
+
+        return run
 
     def call_from_thread(self, callback: Callable[[], None]) -> None:
         """Like `call_soon`, from any thread."""
@@ -180,8 +202,10 @@ class Reactor:
         stats.turns += 1
         stall_s = self._clock() - began
         stats.busy_s += stall_s
-        if stall_s > stats.longest_stall_s:
-            stats.longest_stall_s = stall_s
+        if stall_s > stats.recent_stall_s:
+            stats.recent_stall_s = stall_s
+            if stall_s > stats.longest_stall_s:
+                stats.longest_stall_s = stall_s
 
     def _select(self, patience_s: float | None) -> None:
         self._ready = self._selector.select(patience_s)

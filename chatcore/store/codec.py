@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from chatcore.log.record import (
+    Act,
     Closed,
     Crowd,
     Direct,
@@ -39,6 +40,7 @@ TAGS: dict[type[Record], str] = {
     Renamed: "r",
     TopicSet: "t",
     Crowd: "w",
+    Act: "a",
 }
 
 Shape: TypeAlias = tuple[type, ...]
@@ -57,6 +59,7 @@ SHAPES: dict[str, tuple[type[Any], tuple[Shape, ...]]] = {
     "r": (Renamed, ((int, int, str, str, str, str),)),
     "t": (TopicSet, ((int, int, str, str, str, str),)),
     "w": (Crowd, ((int, int, str, list, int, list, int),)),
+    "a": (Act, ((int, int, str, str, str, str, str, str, str, int),)),
 }
 """Tag → the record, and the types that its fields may have; exact types, because True is an int as well."""
 

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, TypeAlias, final
 from chatcore.log.journal import CLOSE_S
 from chatcore.log.record import Said, last_seq, streams_of
 from chatcore.store.codec import encode
+from chatcore.store.measured import Measured
 from chatcore.store.schema import PRIMARY_CODE, reason, transaction
 from chatcore.store.upkeep import Row, Upkeep
 
@@ -92,16 +93,6 @@ class End:
 
 
 Work: TypeAlias = "Sequence[Record] | Snapshot | Retention | End"
-
-
-@final
-@dataclass(slots=True)
-class Measured:
-    """What the writer did since the start. Written by its thread, read by anyone."""
-
-    commits: int = 0
-    records: int = 0
-    longest_commit_s: float = 0.0
 
 
 class SqliteJournal:
@@ -283,9 +274,7 @@ class SqliteJournal:
             except sqlite3.Error as error:
                 self._tell(passing(error))
             else:
-                took_s = time.monotonic() - began_s
-                self.measured.commits += 1
-                self.measured.longest_commit_s = max(self.measured.longest_commit_s, took_s)
+                self.measured.committed(time.monotonic() - began_s)
                 self._tell("")
                 return True
             if last_try:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatcore.hub.names import fold
-from chatcore.log.record import Closed, Direct, Opened, streams_of
-from chatcore.store.batches import Batches
+from chatcore.log.record import MODERATION, Act, Closed, Direct, Opened, streams_of
+from chatcore.store.batches import Allowance, Batches, Span
 from chatcore.store.schema import (
     FILE_MODE,
     LOG_FILE,
@@ -26,10 +27,10 @@ from chatcore.store.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from chatcore.log.record import Crowd, Joined, Left, Renamed, Said, TopicSet
+    from chatcore.log.record import Crowd, Joined, Left, Record, Renamed, Said, TopicSet
 
 
 class Saved(NamedTuple):
@@ -94,20 +95,41 @@ def _sync(path: Path) -> None:
 
 def said_in_rooms(
     folder: Path, room: str | None = None
-) -> Iterator[Said | Joined | Left | Renamed | TopicSet | Crowd]:
+) -> Iterator[Said | Joined | Left | Renamed | TopicSet | Crowd | Act]:
     """What happened in the rooms, or in one of them however it is spelt, the oldest first; nothing that is private.
 
     Raises StoreError for what cannot be read.
     """
     wanted = None if room is None else fold(room)
+    for record in _read(folder, _everything):
+        if isinstance(record, Direct | Opened | Closed):
+            continue
+        if not record.room or record.room not in streams_of(record):
+            continue
+        if wanted is None or fold(record.room) == wanted:
+            yield record
+
+
+def acts(folder: Path) -> Iterator[Act]:
+    """What moderators and operators did, the oldest first. Raises StoreError for what cannot be read."""
+    yield from (record for record in _read(folder, _moderation) if type(record) is Act)
+
+
+def _everything(batches: Batches) -> Iterator[Record]:
+    for batch in batches.all_after(0):
+        yield from batch.records
+
+
+def _moderation(batches: Batches) -> Iterator[Record]:
+    span = Span(MODERATION, 0, batches.head_seq + 1)
+    return batches.records([span], Allowance(left=sys.maxsize))
+
+
+def _read(folder: Path, records: Callable[[Batches], Iterator[Record]]) -> Iterator[Record]:
+    """Those of the log in that folder. Raises StoreError."""
     with closing(Batches(folder / LOG_FILE)) as batches:
         try:
-            for batch in batches.all_after(0):
-                for record in batch.records:
-                    if isinstance(record, Direct | Opened | Closed) or not streams_of(record):
-                        continue
-                    if wanted is None or fold(record.room) == wanted:
-                        yield record
+            yield from records(batches)
         except (ValueError, sqlite3.Error) as error:
             raise StoreError(
                 f"The log cannot be read to its end: {error}. `chatcore check` names all that is damaged; "

@@ -12,14 +12,17 @@ from chatcore.client.commands import (
     Retry,
     Switch,
     Tell,
+    concealed,
     interpret,
+    is_without_password,
 )
 from chatcore.client.messages import Request
 
 
 class Place:
-    def __init__(self, current="#lobby", rooms=("#lobby", "#Dev")):
+    def __init__(self, current="#lobby", rooms=("#lobby", "#Dev"), operator=False):
         self.current, self._rooms = current, rooms
+        self.operator = operator
 
     def joined(self, room):
         return next((each for each in self._rooms if each.casefold() == room.casefold()), None)
@@ -113,3 +116,88 @@ def test_help_has_a_line_for_each_command():
 
 def test_help_explains_one_command():
     assert interpret("/help /me", Place()) == Tell(("/me text  says what you do: * Alice waves",))
+
+
+MODERATION = [
+    ("/kick Bob", Request("kick", name="Bob", room="#lobby")),
+    ("/kick Bob  too loud", Request("kick", name="Bob", room="#lobby", text="too loud")),
+    ("/kick Bob #dev too loud", Request("kick", name="Bob", room="#dev", text="too loud")),
+    ("/ban Bob", Request("ban", name="Bob", room="#lobby")),
+    ("/ban Bob 10m", Request("ban", name="Bob", room="#lobby", period="10m")),
+    ("/ban Bob #dev 2h spam", Request("ban", name="Bob", room="#dev", period="2h", text="spam")),
+    ("/ban Bob 10 lines", Request("ban", name="Bob", room="#lobby", text="10 lines")),
+    ("/unban Bob", Request("unban", name="Bob", room="#lobby")),
+    ("/unban Bob #dev", Request("unban", name="Bob", room="#dev")),
+    ("/bans", Request("bans", room="#lobby")),
+    ("/bans dev", Request("bans", room="#dev")),
+    ("/mute Bob", Request("mute", name="Bob")),
+    ("/mute Bob 10m too loud", Request("mute", name="Bob", period="10m", text="too loud")),
+    ("/unmute Bob", Request("unmute", name="Bob")),
+    ("/op Bob", Request("op", name="Bob", room="#lobby")),
+    ("/deop Bob #dev", Request("deop", name="Bob", room="#dev")),
+    ("/invite Bob", Request("invite", name="Bob", room="#lobby")),
+    ("/lock", Request("lock", room="#lobby")),
+    ("/lock opensesame", Request("lock", room="#lobby", key="opensesame")),
+    ("/announce tea at four", Request("announce", text="tea at four")),
+    ("/modlog", Request("modlog", limit=20)),
+    ("/modlog 5", Request("modlog", limit=5)),
+    ("/lag", Request("lag")),
+    ("/oper root", Request("oper", name="root")),
+    ("/oper root open sesame", Request("oper", name="root", password="open sesame")),
+]
+
+
+@pytest.mark.parametrize(("typed", "action"), MODERATION)
+def test_moderation_is_of_the_room(typed, action):
+    assert interpret(typed, Place()) == action
+
+
+@pytest.mark.parametrize("typed", ["/kick Bob", "/ban Bob 10m", "/unban Bob", "/bans"])
+def test_an_operator_who_names_no_room_means_the_server(typed):
+    assert interpret(typed, Place(operator=True)).room == ""
+    assert interpret(f"{typed.replace(' 10m', '')} #dev", Place(operator=True)).room == "#dev"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "/kick",
+        "/ban",
+        "/unban",
+        "/mute",
+        "/unmute",
+        "/unmute a b",
+        "/op",
+        "/op a b",
+        "/invite",
+        "/announce",
+        "/modlog x",
+        "/modlog 0",
+        "/oper",
+    ],
+)
+def test_moderation_without_what_it_needs_is_a_mistake(typed):
+    assert isinstance(interpret(typed, Place()), Mistake)
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("/oper root", "/oper root"),
+        ("/oper root ", "/oper root "),
+        ("/oper root s3cret", "/oper root ******"),
+        ("/OPER  root  a b", "/OPER  root  ***"),
+        (" /oper root x", " /oper root *"),
+        ("oper root x", "oper root x"),
+        ("//oper root x", "//oper root x"),
+    ],
+)
+def test_an_operators_password_is_masked_letter_by_letter(typed, shown):
+    assert concealed(typed) == shown
+    assert len(shown) == len(typed)
+
+
+def test_only_an_oper_without_a_password_wants_one():
+    assert is_without_password(Request("oper", name="root"))
+    assert not is_without_password(Request("oper", name="root", password="x"))
+    assert not is_without_password(Request("ping"))

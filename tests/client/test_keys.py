@@ -56,6 +56,7 @@ TABLE = [
     (b"\x14", Key.TRANSPOSE),
     (b"\x1f", Key.UNDO),
     (b"\x0c", Key.CLEAR_SCREEN),
+    (b"\x12", Key.RECALL),
 ]
 UNKNOWN = [
     b"\x1b[5~",  # page up
@@ -71,7 +72,7 @@ UNKNOWN = [
     b"\x1bz",
     b"\x1b[201~",  # the end of a paste that was none
     b"\x1b[" + b"1;" * 500 + b"m",
-    b"\x00\x07\x11\x12\x13\x16\x18\x1c\x1d\x1e\x0f",  # keys without a meaning here
+    b"\x00\x07\x11\x13\x16\x18\x1c\x1d\x1e\x0f",  # keys without a meaning here
 ]
 
 

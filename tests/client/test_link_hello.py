@@ -38,7 +38,7 @@ def test_an_alias_in_grace_is_waited_for(new_wire, room_server):
     held = {"code": "alias_in_grace", "words": "Alice is held.", "retry_s": 9.5}
     room_server.refuse_hello = [held]
     wire = new_wire(room_server).open().carry()
-    assert wire.seen(events.AliasHeld)[0].retry_s == 9.5
+    assert wire.seen(events.Held)[0].retry_s == 9.5
     assert wire.link.deadline == 9.5
     wire.tick(9.0)
     wire.carry()
@@ -96,3 +96,53 @@ def test_a_stopping_server_is_left_and_tried_again(wire):
     assert wire.link.hangup == "the server is stopping"
     wire.cut()
     assert wire.seen(events.Lost)[0].joined is True
+
+
+@pytest.mark.parametrize("code", ["password_needed", "password_wrong"])
+def test_a_password_that_is_wanted_is_waited_for_and_then_said_each_time(
+    new_wire, room_server, code
+):
+    room_server.refuse_hello = [{"code": code, "words": "A password."}]
+    wire = new_wire(room_server).open().carry()
+    assert wire.seen(events.PasswordRefused) == [events.PasswordRefused(code, "A password.")]
+    assert wire.link.state is State.NEEDS_PASSWORD
+    wire.link.unlock("sesame", wire.now)
+    wire.carry()
+    assert wire.link.state is State.JOINED
+    first, second = wire.end.said[:2]
+    assert ("password" in first, second["password"]) == (False, "sesame")
+    wire.cut().open().carry()
+    assert wire.end.said[0]["password"] == "sesame"
+
+
+def test_a_loss_while_a_password_is_thought_of_waits_for_it(new_wire, room_server):
+    room_server.refuse_hello = [{"code": "password_needed", "words": "A password."}]
+    wire = new_wire(room_server).open().carry().cut()
+    assert wire.link.state is State.NEEDS_PASSWORD
+    wire.link.unlock("sesame", wire.now)
+    assert (wire.link.state, wire.link.retry_at) == (State.OFFLINE, wire.now)
+
+
+def test_too_many_tries_are_waited_out_on_the_same_connection(new_wire, room_server):
+    room_server.refuse_hello = [{"code": "too_many_tries", "words": "Later.", "retry_s": 20}]
+    wire = new_wire(room_server).open().carry()
+    assert wire.seen(events.Held) == [events.Held("Later.", 20.0)]
+    wire.tick(20.0)
+    wire.carry()
+    assert wire.link.state is State.JOINED
+
+
+@pytest.mark.parametrize("reason", ["kicked", "banned"])
+def test_who_is_removed_does_not_try_again(new_wire, room_server, reason):
+    wire = new_wire(room_server).open().carry()
+    wire.receive({"t": "bye", "reason": reason, "words": "by Bob"})
+    assert wire.seen(events.Ended) == [events.Ended("removed", "by Bob")]
+    wire.cut()
+    assert wire.link.state is State.ENDED
+
+
+@pytest.mark.parametrize("code", ["alias_looks_like", "alias_of_operator"])
+def test_another_alias_helps_against_looking_like_somebody(new_wire, room_server, code):
+    room_server.refuse_hello = [{"code": code, "words": "No."}]
+    wire = new_wire(room_server).open().carry()
+    assert wire.link.state is State.NEEDS_ALIAS

@@ -291,7 +291,7 @@ def test_a_return_to_a_server_that_forgot_says_so(model):
 
 
 def test_a_held_alias_is_waited_for_aloud(model):
-    lines = model.show(events.AliasHeld("Alice", "Alice is held.", 9.5))
+    lines = model.show(events.Held("Alice is held.", 9.5, "Alice"))
     assert texts(lines) == ["Alice is held.", "Waiting 10 s for Alice."]
 
 

@@ -88,6 +88,8 @@ def test_emoji_newer_than_the_tables_are_wide() -> None:
         (f"{FLAG}{FLAG}🇩x", [FLAG, FLAG, "🇩", "x"]),
         ("❤\ufe0f1\ufe0f\u20e3", ["❤\ufe0f", "1\ufe0f\u20e3"]),
         (f"{THUMB}a🏽", [THUMB, "a", "🏽"]),
+        ("👨\u200d1\ufe0f\u20e3", ["👨\u200d", "1\ufe0f\u20e3"]),
+        ("1\u200d👨", ["1\u200d", "👨"]),
         ("각한", ["각", "한"]),
         ("\n\u0301x", ["\n", "\u0301", "x"]),
         ("a\u200bb", ["a", "\u200b", "b"]),

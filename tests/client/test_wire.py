@@ -217,6 +217,15 @@ def test_a_message_without_end_is_bounded():
             {"t": "last", "re": "k", "room": "#a", "from": "Bob", "limit": 3},
         ),
         (Request("search", text="tea"), {"t": "search", "re": "k", "text": "tea"}),
+        (
+            Request("ban", name="Bob", period="10m", room="#a", text="spam"),
+            {"t": "ban", "re": "k", "name": "Bob", "for": "10m", "room": "#a", "text": "spam"},
+        ),
+        (
+            Request("oper", name="root", password="x"),
+            {"t": "oper", "re": "k", "name": "root", "password": "x"},
+        ),
+        (Request("lock", room="#a", key="x"), {"t": "lock", "re": "k", "room": "#a", "key": "x"}),
     ],
 )
 def test_requests_are_written_as_the_protocol_says(request_, fields):

@@ -10,12 +10,9 @@ import os
 import re
 import select
 import shutil
-import socket
-import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +23,9 @@ import pexpect
 import pyte
 import pytest
 
+from tests.clients.network import Network
+from tests.clients.puppet import Puppet
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 READ_BYTES = 64 * 1024
 POLL_S = 0.05
-RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER, on, 0 s: closing is a reset, as of a router that forgot the connection."""
-PROMPT = re.compile(r"^(\(… .*\) )?#\S+( \(offline\))?>|^Choose an alias:")
+PASTED_BYTES = 1024
+"""At a time: a terminal that is not raw takes no more than 4 KiB of a line."""
+PROMPT = re.compile(r"^(\(… .*\) )?#\S+( \((offline|plain)\))?>|^Choose an alias:")
 """What the line being typed begins with."""
 
 
@@ -58,10 +58,13 @@ def require_nc() -> None:
         pytest.skip("there is no nc here")
 
 
-def command(number: int, address: tuple[str, int], options: tuple[str, ...]) -> list[str]:
+def command(
+    number: int, address: tuple[str, int], options: tuple[str, ...], script: Path | None = None
+) -> list[str]:
+    """`script`: another client than the one of that number."""
     host, port = address
-    script = str(ROOT / "clients" / f"client_{number}.py")
-    return [sys.executable, script, f"{host}:{port}", *options]
+    path = script or ROOT / "clients" / f"client_{number}.py"
+    return [sys.executable, str(path), f"{host}:{port}", *options]
 
 
 class Person:
@@ -74,6 +77,8 @@ class Person:
         options: tuple[str, ...],
         size: tuple[int, int],
         deadline_s: float,
+        script: Path | None = None,
+        variables: dict[str, str] | None = None,
     ) -> None:
         self._deadline_s = deadline_s
         columns, rows = size
@@ -86,11 +91,11 @@ class Person:
         def note_modes() -> None:
             modes.write(repr(termios.tcgetattr(0)).encode())
 
-        first, *arguments = command(number, address, options)
+        first, *arguments = command(number, address, options, script)
         self.child = pexpect.spawn(
             first,
             arguments,
-            env=environment(),
+            env=environment() | (variables or {}),
             dimensions=(rows, columns),
             preexec_fn=note_modes,
         )
@@ -102,6 +107,11 @@ class Person:
     def modes(self) -> str:
         """The modes of the terminal now."""
         return repr(termios.tcgetattr(self.child.child_fd))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window gets another size, which the client is told by SIGWINCH."""
+        self._screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
 
     @property
     def title(self) -> str:
@@ -137,6 +147,13 @@ class Person:
                 pytest.fail(f"{type(fault).__name__} before {what}; the screen:\n{shown}")
             self._take(data)
 
+    def until_quiet(self, condition: Callable[[], object], what: str) -> None:
+        """The same for what the client does without writing anything."""
+        end = time.monotonic() + self._deadline_s
+        while not condition():
+            assert time.monotonic() < end, f"not in time: {what}"
+            select.select([], [], [], POLL_S)
+
     def sees(self, *patterns: str) -> None:
         """Wait until each regular expression is found in a line above the one being typed."""
         for pattern in patterns:
@@ -155,6 +172,19 @@ class Person:
     def keys(self, text: str) -> None:
         """Type, without Enter."""
         self.child.send(text)
+
+    def pastes(self, text: str) -> None:
+        """As a terminal does it; what it is sent meanwhile is read, so that neither waits for the other."""
+        data = memoryview(f"\x1b[200~{text}\x1b[201~".encode())
+        end = time.monotonic() + self._deadline_s
+        while data:
+            assert time.monotonic() < end, "the paste is not taken"
+            fd = self.child.child_fd
+            readable, writable, _ = select.select([fd], [fd], [], POLL_S)
+            if readable:
+                self._take(os.read(fd, READ_BYTES))
+            if writable:
+                data = data[os.write(fd, data[:PASTED_BYTES]) :]
 
     def types(self, *lines: str) -> None:
         """Type lines, each with Enter."""
@@ -296,99 +326,6 @@ class Netcat:
         self.process.wait(self._deadline_s)
 
 
-class Network:
-    """A way to the server that can break: `hold` loses a direction from now on, `cut` resets all there is.
-
-    What is held is lost with the cut, as in a real network: the one who sent it cannot know.
-    """
-
-    def __init__(self, server: tuple[str, int]) -> None:
-        self.server = server
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address: tuple[str, int] = self._listener.getsockname()
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._held: set[str] = set()
-        self.swallowed = b""
-        """What was held and is lost."""
-        self._lock = threading.Lock()
-        self._closing = False
-        self._wake, self._woken = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def hold(self, direction: str) -> None:
-        """From here on nothing gets through `up` (to the server) or `down` (to the client)."""
-        with self._lock:
-            self._held.add(direction)
-
-    def cut(self) -> None:
-        """Reset every connection, and let new ones through unharmed."""
-        with self._lock:
-            self._held.clear()
-            self._drop(list(self._pairs))
-
-    def close(self) -> None:
-        self._closing = True
-        self._wake.send(b"x")
-        self._thread.join()
-        self._drop(list(self._pairs))
-        for sock in (self._listener, self._wake, self._woken):
-            sock.close()
-
-    def _run(self) -> None:
-        while not self._closing:
-            with self._lock:
-                socks = [sock for pair in self._pairs for sock in pair]
-            # cut closes sockets meanwhile: such a round is begun anew
-            with suppress(OSError, ValueError):
-                ready, _, _ = select.select([self._listener, self._woken, *socks], [], [], POLL_S)
-                with self._lock:
-                    self._serve(ready)
-
-    def _serve(self, ready: list[socket.socket]) -> None:
-        for pair in list(self._pairs):
-            for direction, source, target in (("up", *pair), ("down", *reversed(pair))):
-                if source in ready and pair in self._pairs and source.fileno() >= 0:
-                    self._pass_on(pair, direction, source, target)
-        if self._listener in ready:
-            self._accept()
-
-    def _accept(self) -> None:
-        client, _ = self._listener.accept()
-        try:
-            server = socket.create_connection(self.server)
-        except OSError:
-            client.close()
-        else:
-            self._pairs.append((client, server))
-
-    def _pass_on(
-        self,
-        pair: tuple[socket.socket, socket.socket],
-        direction: str,
-        source: socket.socket,
-        target: socket.socket,
-    ) -> None:
-        try:
-            data = source.recv(READ_BYTES)
-            if data and direction in self._held:
-                self.swallowed += data
-            elif data:
-                target.sendall(data)
-        except OSError:
-            data = b""
-        if not data:
-            self._drop([pair])
-
-    def _drop(self, pairs: list[tuple[socket.socket, socket.socket]]) -> None:
-        for pair in pairs:
-            self._pairs.remove(pair)
-            for sock in pair:
-                with suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                sock.close()
-
-
 class Chatters:
     """Starts the client scripts, `nc` and networks, for the last server; all of them are ended with the test."""
 
@@ -416,10 +353,13 @@ class Chatters:
         *options: str,
         size: tuple[int, int] = (80, 40),
         address: tuple[str, int] | None = None,
+        script: Path | None = None,
+        variables: dict[str, str] | None = None,
     ) -> Person:
         """A client script at a terminal of so many columns and rows."""
         options = ("--time", "none", *options)
-        person = Person(number, address or self.address, options, size, self._deadline_s)
+        address = address or self.address
+        person = Person(number, address, options, size, self._deadline_s, script, variables)
         self._people.append(person)
         return person
 
@@ -469,3 +409,17 @@ def chatters(start: Start, patience: float) -> Iterator[Chatters]:
     chatters = Chatters(start, 20.0 * patience)
     yield chatters
     chatters.close()
+
+
+@pytest.fixture
+def puppets() -> Iterator[Callable[..., Puppet]]:
+    """Starts servers that say what a test wants them to."""
+    started: list[Puppet] = []
+
+    def new(*answers: bytes, **welcome: object) -> Puppet:
+        started.append(Puppet(*answers, **welcome))
+        return started[-1]
+
+    yield new
+    for each in started:
+        each.close()

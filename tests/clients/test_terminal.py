@@ -178,3 +178,27 @@ def test_a_refusal_to_start_leaves_the_terminal_alone(chatters: Chatters) -> Non
     alice = chatters.person(1, "--no-such-option")
     assert alice.ends() == 64
     assert alice.modes == alice.modes_before
+
+
+def test_tab_completes_names_rooms_and_commands(chatters: Chatters) -> None:
+    alice, bob = chatters.person(1).joined(), chatters.netcat("Bob")
+    alice.sees("^Bob has connected")
+    alice.keys("b\t")
+    alice.until(lambda: alice.typed == f"{PROMPT}Bob:", "the name")
+    alice.types("tea?")
+    bob.sees(r"^Alice: Bob: tea\?$")
+    alice.keys("/top\t")
+    alice.until(lambda: alice.typed == f"{PROMPT}/topic", "the command")
+    alice.keys("#lo\t")
+    alice.until(lambda: alice.typed == f"{PROMPT}/topic #lobby", "the room")
+
+
+def test_ctrl_r_finds_what_was_said_before(chatters: Chatters) -> None:
+    alice, bob = chatters.person(1).joined(), chatters.netcat("Bob")
+    alice.types("first words", "other words")
+    bob.sees("^Alice: other words$")
+    alice.keys("half\x12fir")
+    alice.until(lambda: alice.lines[-1] == "(search: fir) first words", "what was found")
+    alice.types("")
+    bob.sees("^Alice: first words$", times=2)
+    alice.until(lambda: alice.typed == PROMPT.rstrip(), "the prompt again")

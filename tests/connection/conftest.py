@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import selectors
 from collections import deque
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from chatcore import config
 from chatcore.connection.connection import Connection
+from chatcore.connection.limits import Limits
 from chatcore.keeping import InMemory
 from chatcore.log.archive import Found, Past, Rest, Stretch, Unreadable
 from chatcore.log.journal import MemoryJournal
@@ -34,6 +35,8 @@ FIRST_FD = 1_000_000
 """Far beyond any real descriptor, so that a number tells what it is."""
 
 TURNS_MOST = 10_000
+
+LIMITS = {field.name for field in fields(Limits)}
 
 _fds = count(FIRST_FD)
 
@@ -56,6 +59,8 @@ class ScriptedSocket:
         self.sends = 0
         self.ended = False
         """Our side has been ended."""
+        self.info = b""
+        """What the kernel would tell of it (`TCP_INFO`)."""
         self.shutdown_error: OSError | None = None
         self.closes = 0
 
@@ -91,6 +96,9 @@ class ScriptedSocket:
             raise BlockingIOError
         self.sent += data[:taken]
         return min(taken, len(data))
+
+    def getsockopt(self, level: int, name: int, most: int) -> bytes:
+        return self.info[:most]
 
     def shutdown(self, how: int) -> None:
         assert how == 1
@@ -304,7 +312,7 @@ class House:
         """Somebody connects."""
         sock = ScriptedSocket()
         self.add(sock)
-        assert self.server.crowd.enter(host)
+        assert self.server.crowd.enter(host, self.clock) is None
         connection = Connection(sock, (host, sock.fd), self.reactor, self.exchange)  # type: ignore[arg-type]
         self.exchange.accepted(connection)
         return sock, connection
@@ -371,6 +379,8 @@ def make_house() -> Iterator[Callable[..., House]]:
         listening = list(sockets)
         selector = FakeSelector({sock.fileno(): sock for sock in listening})
         found, _ = config.load(config.parser().parse_args(["--ephemeral"]), {})
+        limits = {key: settings.pop(key) for key in set(settings) & LIMITS}
+        settings["limits"] = replace(found.limits, **limits)
         found = replace(found, **({"flood_enabled": False} | settings))
         reactor = Reactor(selector, lambda: clock[0])
         keeping, records = InMemory(found), []

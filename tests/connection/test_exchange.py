@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from chatcore.connection.answers import REPLIES_BYTES
 from chatcore.connection.connection import Pause
-from chatcore.connection.exchange import DRAIN_S, PROGRESS_S
-from chatcore.connection.reception import GREETING_S, JOIN_S, UNFINISHED
+from chatcore.connection.limits import Limits
+from chatcore.connection.reception import UNFINISHED
 from chatcore.hub.flood import FloodLimits
 
 GREETING = ["Choose an alias:"]
+
+LIMITS = Limits()
 
 
 def says(sock: Any) -> list[str]:
@@ -41,7 +42,7 @@ def test_two_people_of_different_dialects_talk(house: Any) -> None:
 def test_silence_is_greeted_after_half_a_second_and_decides_nothing(house: Any) -> None:
     sock, _ = house.connect()
     house.settle()
-    house.pass_time(GREETING_S - 0.01)
+    house.pass_time(LIMITS.greeting_s - 0.01)
     assert not sock.sent
     house.pass_time(0.01)
     assert sock.lines == GREETING
@@ -54,7 +55,7 @@ def test_whoever_has_begun_to_speak_is_not_greeted(house: Any) -> None:
     sock, _ = house.connect()
     sock.incoming.append(b"An")
     house.settle()
-    house.pass_time(GREETING_S)
+    house.pass_time(LIMITS.greeting_s)
     assert not sock.sent
     sock.incoming.append(b"n\n")
     house.settle()
@@ -64,7 +65,7 @@ def test_whoever_has_begun_to_speak_is_not_greeted(house: Any) -> None:
 def test_a_greeting_that_cannot_be_sent_is_no_fault(house: Any) -> None:
     sock, _ = house.connect()
     sock.takes.append(BrokenPipeError())
-    house.pass_time(GREETING_S)
+    house.pass_time(LIMITS.greeting_s)
     sock.say("Ann")
     house.settle()
     assert sock.lines[0] == "Connected to the server!"
@@ -76,21 +77,21 @@ def test_whoever_does_not_join_in_time_is_told_and_closed(house: Any, first: byt
     if first:
         sock.incoming.append(first)
     house.settle()
-    house.pass_time(GREETING_S)
-    house.pass_time(JOIN_S - GREETING_S - 0.1)
+    house.pass_time(LIMITS.greeting_s)
+    house.pass_time(LIMITS.join_s - LIMITS.greeting_s - 0.1)
     assert not sock.ended
     house.pass_time(0.2)
     assert sock.ended
     assert b"in time" in sock.sent
     assert not sock.closes
-    house.pass_time(DRAIN_S)
+    house.pass_time(LIMITS.drain_s)
     assert sock.closes == 1
 
 
 def test_whoever_joined_has_no_deadline(house: Any) -> None:
     sock = house.plain("Ann")
-    house.pass_time(GREETING_S)
-    house.pass_time(10 * JOIN_S)
+    house.pass_time(LIMITS.greeting_s)
+    house.pass_time(10 * LIMITS.join_s)
     assert not sock.ended
     sock.say("still here")
     house.settle()
@@ -200,7 +201,7 @@ def test_whoever_ends_before_a_first_line_is_told_if_there_was_the_beginning_of_
     house.settle()
     assert sock.closes == 1
     assert bytes(sock.sent) == told
-    house.pass_time(JOIN_S)
+    house.pass_time(LIMITS.join_s)
 
 
 def test_quit_sends_the_last_words_and_waits_for_the_peer_to_end(house: Any) -> None:
@@ -225,7 +226,7 @@ def test_a_peer_that_never_ends_its_side_is_closed_after_a_while(house: Any) -> 
     ann = house.plain("Ann")
     ann.say("/quit")
     house.settle()
-    house.pass_time(DRAIN_S - 0.1)
+    house.pass_time(LIMITS.drain_s - 0.1)
     assert not ann.closes
     house.pass_time(0.2)
     assert ann.closes == 1
@@ -381,7 +382,7 @@ def test_unread_replies_pause_reading_and_resume_it(house: Any) -> None:
     one.say("/help")
     house.settle()
     page = one.text
-    assert connection.reader.queued_bytes <= REPLIES_BYTES + len(page)
+    assert connection.reader.queued_bytes <= LIMITS.reply_bytes + len(page)
     ann.blocked = False
     ann.takes.extend([100, 0, 5_000] * 10)
     house.settle()
@@ -410,10 +411,10 @@ def test_presence_is_not_kept_for_those_who_do_not_read_and_nobody_is_closed_for
     ann, deaf = house.native("Ann"), house.native("Deaf")
     connection = house.connection_of(deaf)
     deaf.blocked = True
-    for k in range(2 * REPLIES_BYTES // 100):
+    for k in range(2 * LIMITS.reply_bytes // 100):
         ann.say({"t": "away", "text": f"{k} " + "x" * 150})
         house.settle()
-    assert connection.reader.queued_bytes < REPLIES_BYTES + 512
+    assert connection.reader.queued_bytes < LIMITS.reply_bytes + 512
     assert not deaf.closes
     deaf.blocked = False
     ann.say({"t": "say", "id": "x", "room": "#lobby", "text": "on"})
@@ -434,8 +435,8 @@ def test_who_has_quit_and_keeps_sending_without_reading_costs_no_memory_and_is_c
     house.settle()
     assert connection.dialect.empty
     assert not ann.closes
-    house.pass_time(PROGRESS_S)
-    house.pass_time(PROGRESS_S)
+    house.pass_time(LIMITS.progress_s)
+    house.pass_time(LIMITS.progress_s)
     assert ann.closes == 1
 
 

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chatcore.connection.crowd import FAREWELLS
+from chatcore.connection.limits import Limits
 from chatcore.connection.listener import (
-    ACCEPTS_A_TURN,
-    CROWDED,
-    FULL,
     PAUSE_FIRST_S,
     PAUSE_LAST_S,
-    SEND_BUFFER_BYTES,
-    Crowd,
+    TCP_RTO_MAX_MS,
     Unavailable,
     listen,
     listen_on,
@@ -30,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 READ = selectors.EVENT_READ
+FULL = FAREWELLS["no_descriptors"]
+CROWDED = FAREWELLS["connections_per_address"]
+LIMITS = Limits()
+ACCEPTS_A_TURN = LIMITS.accepts_a_turn
 
 
 class ScriptedListening:
@@ -39,6 +41,7 @@ class ScriptedListening:
         self.fd = fd
         self.incoming: deque[Any] = deque()
         self.accepts = 0
+        self.options: dict[tuple[int, int], int] = {}
         self.closes = 0
 
     def fileno(self) -> int:
@@ -52,6 +55,9 @@ class ScriptedListening:
         if isinstance(found, OSError):
             raise found
         return found
+
+    def setsockopt(self, level: int, name: int, value: int) -> None:
+        self.options[level, name] = value
 
     def close(self) -> None:
         self.closes += 1
@@ -253,43 +259,6 @@ def test_an_address_has_its_share_of_connections_and_gets_it_back(
     assert late.lines[0] == "Connected to the server!"
 
 
-def test_loopback_and_an_unlimited_server_count_nobody() -> None:
-    crowd = Crowd(1)
-    for host in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"):
-        assert all(crowd.enter(host) for _ in range(5))
-        crowd.leave(host)
-    unlimited = Crowd(0)
-    assert all(unlimited.enter("10.0.0.1") for _ in range(5))
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "same"),
-    [
-        ("10.0.0.1", "10.0.0.2", False),
-        ("10.0.0.1", "::ffff:10.0.0.1", True),
-        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
-        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
-        ("fe80::1%eth0", "fe80::2%eth1", True),
-    ],
-)
-def test_one_customer_is_one_address(first: str, second: str, same: bool) -> None:
-    crowd = Crowd(1)
-    assert crowd.enter(first)
-    assert crowd.enter(second) is not same
-    crowd.leave(first)
-    assert crowd.enter(second) is same
-
-
-def test_what_left_is_no_longer_counted() -> None:
-    crowd = Crowd(2)
-    for _ in range(2):
-        assert crowd.enter("10.0.0.1")
-    assert not crowd.enter("10.0.0.1")
-    for _ in range(2):
-        crowd.leave("10.0.0.1")
-    assert not crowd._counts
-
-
 @pytest.fixture
 def closing() -> Iterator[list[socket.socket]]:
     sockets: list[socket.socket] = []
@@ -301,39 +270,39 @@ def closing() -> Iterator[list[socket.socket]]:
 def test_listening_sockets_bound_the_kernels_copy_and_never_wait(
     closing: list[socket.socket],
 ) -> None:
-    closing += listen("127.0.0.1", 0)
+    closing += listen("127.0.0.1", 0, LIMITS)
     (sock,) = closing
     assert not sock.getblocking()
     # Linux doubles what is asked for.
-    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * LIMITS.send_buffer_bytes
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     with socket.create_connection(sock.getsockname()), sock.accept()[0] as taken:
-        assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
+        assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * LIMITS.send_buffer_bytes
         assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_every_address_of_a_name_gets_the_same_free_port(closing: list[socket.socket]) -> None:
-    closing += listen("", 0)
+    closing += listen("", 0, LIMITS)
     assert len({sock.getsockname()[1] for sock in closing}) == 1
 
 
 def test_a_taken_port_is_told_and_nothing_stays_open(closing: list[socket.socket]) -> None:
-    closing += listen("127.0.0.1", 0)
+    closing += listen("127.0.0.1", 0, LIMITS)
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError, match="in use") as caught:
-        listen("127.0.0.1", closing[0].getsockname()[1])
+        listen("127.0.0.1", closing[0].getsockname()[1], LIMITS)
     assert caught.value.errno == errno.EADDRINUSE
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_all_addresses_are_listened_on_or_none(closing: list[socket.socket]) -> None:
-    closing += listen_on([("127.0.0.1", 0), ("127.0.0.1", 0)])
+    closing += listen_on([("127.0.0.1", 0), ("127.0.0.1", 0)], LIMITS)
     assert len({sock.getsockname()[1] for sock in closing}) == 2
     taken = closing[0].getsockname()[1]
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(Unavailable) as caught:
-        listen_on([("127.0.0.1", 0), ("127.0.0.1", taken)])
+        listen_on([("127.0.0.1", 0), ("127.0.0.1", taken)], LIMITS)
     assert (caught.value.host, caught.value.port) == ("127.0.0.1", taken)
     assert caught.value.reason.errno == errno.EADDRINUSE
     assert len(os.listdir("/proc/self/fd")) == before
@@ -347,3 +316,63 @@ def test_the_limit_of_descriptors_is_raised_as_far_as_it_goes() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_a_reload_changes_the_next_ones_inherit(
+    open_house: Any, listening: ScriptedListening, call: Any
+) -> None:
+    limits = open_house.server.limits
+    idle = (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+    asked = (socket.IPPROTO_TCP, TCP_RTO_MAX_MS)
+    assert listening.options[idle] == limits.keepalive_s
+    assert listening.options[asked] == 10_000
+    listening.options.clear()
+    call()
+    open_house.settle()
+    assert not listening.options, "nothing has changed"
+    limits.keepalive_s, limits.unsent_s, limits.send_buffer_bytes = 8.0, 1.5, 32_768
+    call()
+    open_house.settle()
+    assert listening.options[idle] == 8
+    assert listening.options[socket.IPPROTO_TCP, socket.TCP_KEEPINTVL] == 2
+    assert listening.options[asked] == 1_000
+    assert listening.options[socket.SOL_SOCKET, socket.SO_SNDBUF] == 32_768
+
+
+def test_an_older_kernel_without_the_longest_wait_is_lived_with(
+    listening: ScriptedListening, make_house: Any
+) -> None:
+    set_option = listening.setsockopt
+
+    def refuses(level: int, name: int, value: int) -> None:
+        if name == TCP_RTO_MAX_MS:
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        set_option(level, name, value)
+
+    listening.setsockopt = refuses  # type: ignore[method-assign]
+    make_house(sockets=[listening])
+    assert listening.options
+
+
+def test_who_is_turned_away_is_told_why_once_and_counted_by_reason(
+    open_house: Any, listening: ScriptedListening, call: Any
+) -> None:
+    crowd, limits = open_house.server.crowd, open_house.server.limits
+    limits.connections_per_address, limits.arrivals_per_minute = 3, 5
+    callers = [call("10.0.0.1") for _ in range(4)]
+    open_house.settle()
+    for caller in callers[:3]:
+        caller.reset()
+    open_house.settle()
+    callers += [call("10.0.0.1") for _ in range(3)]
+    open_house.settle()
+    listening.incoming.append(OSError(errno.EMFILE, "Too many open files"))
+    callers.append(call("10.0.0.2"))
+    open_house.settle()
+    told = [caller for caller in callers if caller.sent]
+    assert [bytes(caller.sent) for caller in told] == [
+        FAREWELLS[reason]
+        for reason in ("connections_per_address", "arrivals_per_minute", "no_descriptors")
+    ]
+    assert all(caller.sent.count(b"\n") == caller.closes == 1 for caller in told)
+    assert dict(crowd.turned_away) == dict.fromkeys(FAREWELLS, 1)

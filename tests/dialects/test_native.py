@@ -359,6 +359,8 @@ def test_wrong_types_in_every_field_are_refused_and_never_raised(verb: Any) -> N
         Kind.ID: "x",
         Kind.NUMBER: 1,
         Kind.TIME: "2026-11-20T14:02:11Z",
+        Kind.ROOM: "#a",
+        Kind.SPAN: "10m",
     }
     base = {"t": verb.name, "id": "x"} | {each.name: good[each.kind] for each in verb.params}
     assert type(joined(line(**base))[0]) is not Mistake

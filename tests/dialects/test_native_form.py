@@ -173,8 +173,16 @@ REPLIES: list[tuple[Reply, dict[str, Any]]] = [
     (Done("words", {"alias": "Ally"}, "n"), {"t": "ok", "alias": "Ally", "re": "n"}),
     (People((VIEW,), None), {"t": "ok", "rooms": [SHOWN]}),
     (
-        RoomList(((ROOM, "tea", 2),), 3, "r"),
-        {"t": "ok", "rooms": [{"room": ROOM, "topic": "tea", "people": 2}], "more": 3, "re": "r"},
+        RoomList(((ROOM, "tea", 2, False), ("#den", "", 0, True)), 3, "r"),
+        {
+            "t": "ok",
+            "rooms": [
+                {"room": ROOM, "topic": "tea", "people": 2},
+                {"room": "#den", "topic": "", "people": 0, "locked": True},
+            ],
+            "more": 3,
+            "re": "r",
+        },
     ),
     (
         HelpPage((HelpRow("say", "", "says"),), "h"),
@@ -307,7 +315,7 @@ def test_a_reply_decodes_to_the_texts_that_were_typed(text: str, other: str) -> 
         Refused(Refusal("x", text), None, other),
         Done("", {"room": text}, other),
         People((view,), other),
-        RoomList(((ROOM, text, 1),), 0, other),
+        RoomList(((ROOM, text, 1, False),), 0, other),
         Presence(Person("Ann", "away", text)),
         Pong(text),
     ]

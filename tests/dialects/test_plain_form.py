@@ -162,8 +162,10 @@ REPLIES: list[tuple[Reply, str]] = [
     ),
     (People(()), ""),
     (
-        RoomList(((ROOM, "", 1_000), ("#tea", "\x1b", 1)), 2_000),
-        "-- #lobby (1,000)\n-- #tea (1) ␛\n-- and 2,000 more\n",
+        RoomList(
+            ((ROOM, "", 1_000, False), ("#tea", "\x1b", 1, True), ("#den", "", 0, True)), 2_000
+        ),
+        "-- #lobby (1,000)\n-- #tea (1) ␛\n-- #den (locked)\n-- and 2,000 more\n",
     ),
     (RoomList((), 0), ""),
     (
@@ -264,7 +266,7 @@ def test_nothing_typed_reaches_a_terminal_as_a_control_character(text: str, othe
         SearchPage(tuple(records), False),
         Done(text, {}),
         People((view,)),
-        RoomList(((ROOM, text, 2),), 0),
+        RoomList(((ROOM, text, 2, False),), 0),
     ]
     for record in records:
         assert_safe(PlainForm.record(record))

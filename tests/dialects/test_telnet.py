@@ -176,5 +176,5 @@ def test_an_endless_subnegotiation_is_not_kept() -> None:
     for _ in range(100):
         assert telnet.feed(b"x" * 65_536) == (b"", b"")
     kept = [getattr(telnet, name) for name in TelnetFilter.__slots__]
-    assert not any(isinstance(each, bytes | bytearray) for each in kept)
+    assert sum(len(each) for each in kept if isinstance(each, bytes | bytearray)) <= 2
     assert telnet.feed(IAC + SE + b"hi\n") == (b"hi\n", b"")

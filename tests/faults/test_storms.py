@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import selectors
 import socket
+import ssl
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +83,17 @@ def test_two_thousand_join_and_quit_at_once(start: Start, server: Server) -> Non
     check_join_storm(start, server, 2_000)
 
 
+def client_hello() -> bytes:
+    """How a TLS handshake begins."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+CLIENT_HELLO = client_hello()
 OPENINGS = [
     b"",
     b"A",
@@ -88,6 +102,8 @@ OPENINGS = [
     b"user%d\nhi\n",
     b'{"t":"hel',
     b"\x16\x03\x01",
+    CLIENT_HELLO,
+    CLIENT_HELLO[:100],
     b"\xff\xfb",
 ]
 
@@ -237,3 +253,37 @@ def test_five_thousand_ready_sockets_are_all_served(
     start: Start, server: Server, patience: float
 ) -> None:
     check_fairness(start, server, patience, 5_000)
+
+
+@pytest.mark.parametrize(
+    ("times", "count"),
+    [(5, 300), pytest.param(100, 5_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+)
+def test_a_restart_has_its_port_at_once_however_many_connections_have_just_ended(
+    start: Start, server: Server, wait_for: Callable[..., None], times: int, count: int
+) -> None:
+    """C8. The server ends them, so that it is its side that has to remember each for a minute (TIME_WAIT)."""
+    remembered = 0
+    for _ in range(times):
+        sockets = connect_at_once(server, count // times)
+        for sock in sockets:
+            sock.setblocking(True)
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for sock in sockets:
+            while sock.recv(65_536):
+                pass
+            sock.close()
+        server.kill()
+        remembered = time_waits(server.address[1])
+        server = start.server("--port", str(server.address[1]))
+    print(
+        f"\n{times} restarts on one port: {times} bound; {remembered} TIME_WAIT before the last one"
+    )
+    assert remembered
+    start.plain("Late")
+
+
+def time_waits(port: int) -> int:
+    """Connections of this port that the kernel remembers though they have ended."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[1][-4:], 16) == port and row[3] == "06" for row in rows)

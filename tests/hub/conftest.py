@@ -50,21 +50,32 @@ class House:
         token: str | None = None,
         after: int | None = None,
         log: str = "log-1",
+        address: str = "",
     ) -> Outcome:
         """What comes of a hello. The token of the session `s1` is `t1`, and so on; a plain client has none."""
         self._sids += 1
         hello = Hello(alias, rooms, token, log, after, re="h")
         outcome = self.hub.arrive(
-            Arrival(hello, f"s{self._sids}", None if plain else f"t{self._sids}")
+            Arrival(hello, f"s{self._sids}", None if plain else f"t{self._sids}", address)
         )
         self.collect()
         return outcome
 
-    def enter(self, alias: str, *rooms: str, plain: bool = False) -> Session:
-        """Somebody arrives, and is let in."""
-        welcome = self.hello(alias, *rooms, plain=plain).replies[0]
+    def enter(
+        self, alias: str, *rooms: str, plain: bool = False, address: str = "", rank: str = ""
+    ) -> Session:
+        """Somebody arrives, and is let in; with a `rank`, as the operator of that name."""
+        welcome = self.hello(alias, *rooms, plain=plain, address=address).replies[0]
         assert type(welcome) is Welcome, welcome
+        if rank:
+            self.rise(self.state.sessions[welcome.sid], rank)
         return self.state.sessions[welcome.sid]
+
+    def rise(self, session: Session, name: str) -> Outcome:
+        """Somebody has said an operator's password."""
+        outcome = self.hub.rise(session, name, None)
+        self.collect()
+        return outcome
 
     def do(self, session: Session, command: Command) -> Outcome:
         outcome = self.hub.execute(session, command)
@@ -118,6 +129,7 @@ def plain_view(state: State, *, ordered: bool = True) -> dict[str, object]:
                 session.lapsed_ms,
                 session.lapsed_seq,
                 session.private,
+                session.muted_ms,
                 list(session.ids.seqs().items()),
                 session._left or None,
                 session._back_seq if session._left else 0,
@@ -125,6 +137,7 @@ def plain_view(state: State, *, ordered: bool = True) -> dict[str, object]:
             for sid, session in state.sessions.items()
         },
         "aliases": {alias: session.sid for alias, session in state.aliases.items()},
+        "looks": {key: {each.sid for each in alike} for key, alike in state.looks.items()},
         "tokens": {token: session.sid for token, session in state.tokens.items()},
         "lapsed": list(state.lapsed),
         "rooms": {
@@ -135,10 +148,17 @@ def plain_view(state: State, *, ordered: bool = True) -> dict[str, object]:
                 list(room.members) if ordered else set(room.members),
                 list(room.arrived.items()),
                 list(room.departed.items()),
+                list(room.moderators),
+                list(room.invited),
+                room.key,
+                room.bans.saved(),
             )
             for folded, room in state.rooms.items()
         },
         "named": {name: room.name for name, room in state.named.items()},
+        "named in": {sid: sorted(rooms) for sid, rooms in state._named_in.items()},
+        "bans": state.house.bans.saved(),
+        "mutes": state.house.mutes.saved(),
     }
 
 

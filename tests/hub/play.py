@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from chatcore.hub.command import (
+    Announce,
     Away,
+    Ban,
+    Bans,
     Dm,
+    Invite,
     Join,
+    Kick,
+    Lock,
+    Modlog,
+    Mute,
     Nick,
+    Op,
     Part,
     Ping,
     Quit,
     Rooms,
     Say,
     Topic,
+    Unban,
+    Unmute,
     Who,
 )
 from chatcore.hub.reply import Welcome
@@ -26,12 +37,31 @@ if TYPE_CHECKING:
 
 PEOPLE = 5
 WHO = st.integers(0, PEOPLE - 1)
-ALIAS = st.sampled_from(["Ann", "ANN", "Bob", "Zoë", "ZOE\u0308", "Straße", "STRASSE", "a b"])
+ALIAS = st.sampled_from(
+    ["Ann", "ANN", "Аnn", "Bob", "b0b", "Zoë", "ZOE\u0308", "Straße", "STRASSE", "a b"]
+)
 ROOM = st.sampled_from(["#lobby", "#LOBBY", "#a", "#A", "#b", "#Straße", "#strasse", "x"])
 TEXT = st.sampled_from(["", "hi", "tea at four", "\u202e\x1b[31m"])
+KEY = st.none() | st.sampled_from(["", "sesame"])
+ADDRESS = st.sampled_from(["10.0.0.0", "10.0.0.1", "10.0.0.0/31", "::ffff:10.0.0.2", "10.0.0.0/8"])
+SPAN = st.none() | st.integers(1, 4_000)
 IDS = st.lists(st.sampled_from([f"i{k}" for k in range(6)]), max_size=4)
 
+ACTS = st.one_of(
+    st.builds(Kick, ALIAS, st.none() | ROOM, TEXT),
+    st.builds(Ban, ALIAS | ADDRESS, st.none() | ROOM, SPAN, TEXT),
+    st.builds(Unban, ALIAS | ADDRESS, st.none() | ROOM),
+    st.builds(Mute, ALIAS, SPAN, TEXT),
+    st.builds(Unmute, ALIAS),
+    st.builds(Op, ALIAS, st.none() | ROOM, st.booleans()),
+    st.builds(Lock, KEY, st.none() | ROOM),
+    st.builds(Invite, ALIAS, st.none() | ROOM),
+    st.sampled_from([Announce("fire drill"), Bans(), Modlog()]),
+)
+
 OPS = st.one_of(
+    st.tuples(st.just("rise"), WHO),
+    st.tuples(st.just("do"), WHO, ACTS),
     st.tuples(st.just("hello"), WHO, ALIAS, st.lists(ROOM, max_size=3), st.booleans()),
     st.tuples(st.just("return"), WHO, ALIAS, st.lists(ROOM, max_size=2)),
     st.tuples(st.just("lapse"), WHO),
@@ -39,7 +69,7 @@ OPS = st.one_of(
     st.tuples(st.just("later"), st.integers(-1_000, 5_000)),
     st.tuples(st.just("say"), WHO, ROOM, IDS, st.booleans()),
     st.tuples(st.just("do"), WHO, st.builds(Dm, ALIAS, TEXT, st.none() | st.sampled_from("xyz"))),
-    st.tuples(st.just("do"), WHO, st.builds(Join, ROOM, st.none() | TEXT, st.booleans())),
+    st.tuples(st.just("do"), WHO, st.builds(Join, ROOM, st.none() | TEXT, st.booleans(), key=KEY)),
     st.tuples(st.just("do"), WHO, st.builds(Part, ROOM)),
     st.tuples(st.just("do"), WHO, st.builds(Nick, ALIAS)),
     st.tuples(st.just("do"), WHO, st.builds(Topic, st.none() | ROOM, st.none() | TEXT)),
@@ -64,12 +94,15 @@ class Play:
     def op_hello(self, who: int, alias: str, rooms: list[str], plain: bool) -> Outcome | None:
         if who in self.there:
             return None
-        return self.came(who, self.house.hello(alias, *rooms, plain=plain))
+        return self.came(who, self.house.hello(alias, *rooms, plain=plain, address=f"10.0.0.{who}"))
 
     def op_return(self, who: int, alias: str, rooms: list[str]) -> Outcome | None:
         if who in self.there or who not in self.tokens:
             return None
-        return self.came(who, self.house.hello(alias, *rooms, token=self.tokens[who], after=1))
+        hello = self.house.hello
+        return self.came(
+            who, hello(alias, *rooms, token=self.tokens[who], after=1, address=f"10.0.0.{who}")
+        )
 
     def came(self, who: int, outcome: Outcome) -> Outcome:
         welcome = outcome.replies[0]
@@ -98,7 +131,17 @@ class Play:
     def op_do(self, who: int, command: Any) -> Outcome | None:
         if who not in self.there:
             return None
-        outcome = self.house.do(self.there[who], command)
-        if type(command) is Quit:
-            del self.there[who]
+        outcome: Outcome = self.house.do(self.there[who], command)
+        sessions = self.house.state.sessions
+        # Who quit is gone, and so is who was put out.
+        self.there = {
+            one: session for one, session in self.there.items() if session.sid in sessions
+        }
+        return outcome
+
+    def op_rise(self, who: int) -> Outcome | None:
+        """Somebody becomes an operator."""
+        if who not in self.there:
+            return None
+        outcome: Outcome = self.house.rise(self.there[who], "root")
         return outcome

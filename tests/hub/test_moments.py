@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcore.hub.moments import Ago, at_ms, moment
+from chatcore.hub.moments import (
+    SPAN_MOST_MS,
+    Ago,
+    at_ms,
+    looks_like_span,
+    moment,
+    span,
+    span_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +69,46 @@ def test_back_from_now_and_never_before_the_beginning() -> None:
     assert at_ms(Ago(1_000), 5_000) == 4_000
     assert at_ms(Ago(6_000), 5_000) == 0
     assert at_ms(3_000, 5_000) == 3_000
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("30s", 30_000),
+        ("10m", 600_000),
+        ("3650d", SPAN_MOST_MS),
+        ("3651d", None),
+        ("999999w", None),
+        ("0s", None),
+    ],
+)
+def test_a_span_lasts_a_while_and_not_for_ever(text: str, ms: int | None) -> None:
+    assert looks_like_span(text)
+    assert span(text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "10 m", "-1m", "ten", "2026-11-20"])
+def test_what_is_no_span(text: str) -> None:
+    assert not looks_like_span(text)
+    assert span(text) is None
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [
+        (0, "1 second"),
+        (999, "1 second"),
+        (1_000, "1 second"),
+        (59_000, "59 seconds"),
+        (60_000, "1 minute"),
+        (90_000, "90 seconds"),
+        (600_000, "10 minutes"),
+        (3_600_000, "1 hour"),
+        (90 * 60_000, "90 minutes"),
+        (86_400_000, "1 day"),
+        (36 * 3_600_000, "36 hours"),
+        (3_650 * 86_400_000, "3,650 days"),
+    ],
+)
+def test_a_span_is_said_as_people_say_it(ms: int, words: str) -> None:
+    assert span_words(ms) == words

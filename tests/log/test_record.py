@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.log.record import (
+    MODERATION,
     RECORD_BYTES,
+    Act,
     Closed,
     Crowd,
     Direct,
@@ -40,6 +42,11 @@ JOINED = Joined(7, 1, "#a", "s1", "Ann", quiet=False)
 LEFT = Left(7, 1, "#a", "s1", "Ann", "quit", "bye", quiet=False)
 RENAMED = Renamed(7, 1, "#a", "s1", "Ann", "Anna")
 
+
+def act(kind: str, room: str, to_sid: str = "s2") -> Act:
+    return Act(7, 1, room, "s1", "Ann", kind, "Bob" if to_sid else "", to_sid, "why", 0)
+
+
 STANDS_IN: list[tuple[Record, tuple[str, ...]]] = [
     (SAID, ("#a",)),
     (DIRECT, ("s1", "s2")),
@@ -54,6 +61,22 @@ STANDS_IN: list[tuple[Record, tuple[str, ...]]] = [
     (Crowd(7, 1, "#a", ("Ann",), 1, (), 0), ("#a",)),
     (Opened(7, 1, "s1", "Ann", None), ()),
     (Closed(7, 1, "s1", lapsed=False), ()),
+    (act("op", "#a"), ("#a", MODERATION)),
+    (act("deop", "#a"), ("#a", MODERATION)),
+    (act("lock", "#a", ""), ("#a", MODERATION)),
+    (act("unlock", "#a", ""), ("#a", MODERATION)),
+    (act("announce", "#a", ""), ("#a",)),
+    (act("announce", "", ""), (MODERATION,)),
+    (act("invite", "#a"), ("s2", MODERATION)),
+    (act("mute", ""), ("s2", MODERATION)),
+    (act("mute", "", ""), (MODERATION,)),
+    (act("unmute", ""), ("s2", MODERATION)),
+    (act("kick", "#a"), ("s2", MODERATION)),
+    (act("kick", ""), (MODERATION,)),
+    (act("ban", "#a"), ("s2", MODERATION)),
+    (act("ban", ""), (MODERATION,)),
+    (act("unban", "#a", ""), (MODERATION,)),
+    (act("oper", ""), (MODERATION,)),
 ]
 
 

@@ -107,6 +107,38 @@ def test_failing_timers_callbacks_and_ticks_cost_nobody_else_anything(reactor, f
     assert reactor.stats.faults == 3
 
 
+@pytest.mark.parametrize("fail", FAULTS)
+@pytest.mark.parametrize("way", ["later", "soon"])
+def test_a_fault_in_what_somebody_waited_for_is_told_to_them_alone(reactor, recorder, way, fail):
+    a, b = recorder("a"), recorder("b")
+    ran: list[str] = []
+
+    def wait(run, owner=None) -> None:
+        if way == "later":
+            reactor.call_later(0, run, owner)
+        else:
+            reactor.call_soon(run, owner)
+
+    wait(lambda: ran.append("b"), b)
+    wait(fail)
+    wait(fail, a)
+    wait(fail)
+    wait(lambda: ran.append("b"), b)
+    reactor.turn()
+    assert ran == ["b", "b"]
+    assert ([len(each.faults) for each in (a, b)], reactor.stats.faults) == ([1, 0], 3)
+
+
+def test_a_cancelled_timer_of_somebody_is_never_heard_of(reactor, clock, recorder):
+    a = recorder("a")
+    timer = reactor.call_later(1, raising(ValueError), a)
+    timer.cancel()
+    clock.advance(2)
+    reactor.call_soon(lambda: None)
+    reactor.turn()
+    assert (a.faults, reactor.stats.faults) == ([], 0)
+
+
 def test_a_log_that_fails_does_not_end_the_loop(reactor):
     class Broken(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -234,7 +266,7 @@ class Scheduler:
 
 
 @pytest.mark.parametrize(
-    "rounds", [2_000, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+    "rounds", [5_000, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
 )
 def test_no_event_reaches_the_wrong_handler_whatever_is_closed_and_opened(rounds):
     seed = int(os.environ.get("CHATCORE_TEST_SEED", "6"))

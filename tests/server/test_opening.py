@@ -50,7 +50,8 @@ def test_the_answer_to_head_has_no_content(server: Server, start: Start) -> None
     assert everything(client).endswith(b"\r\n\r\n")
 
 
-def test_a_tls_client_gets_an_alert(server: Server) -> None:
+def test_without_a_certificate_a_tls_client_gets_an_alert(start: Start) -> None:
+    server = start.server(config="[tls]\nenabled = false\n")
     context = ssl.create_default_context()
     with socket.create_connection(server.address, 60) as sock:
         with pytest.raises(ssl.SSLError, match=r"(?i)handshake"):
@@ -71,7 +72,7 @@ def test_an_irc_client_gets_an_error_and_never_becomes_chat(
     assert bob.settle() == []
 
 
-@pytest.mark.parametrize("first", [HTTP.encode(), b"\x16\x03\x01\x02\x00", b"NICK a\r\n"])
+@pytest.mark.parametrize("first", [HTTP.encode(), b"\x16\x03\x01\x00\x00", b"NICK a\r\n"])
 def test_what_is_turned_away_is_closed_and_costs_nothing(
     server: Server, start: Start, wait_for: Callable[..., None], first: bytes
 ) -> None:

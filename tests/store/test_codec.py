@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.log.record import (
+    Act,
     Closed,
     Crowd,
     Direct,
@@ -49,6 +50,7 @@ KINDS: dict[type[Any], SearchStrategy[Any]] = {
     Renamed: st.builds(Renamed, *HEAD, *[TEXT] * 4),
     TopicSet: st.builds(TopicSet, *HEAD, *[TEXT] * 4),
     Crowd: st.builds(Crowd, *HEAD, TEXT, NAMES, NUMBER, NAMES, NUMBER),
+    Act: st.builds(Act, *HEAD, *[TEXT] * 7, st.just(0) | NUMBER),
 }
 
 
@@ -99,6 +101,8 @@ GOOD = json.loads(
         '[["o", 1, 2, "s", "Ann", 5]]',
         '[["w", 1, 2, "#a", [1], 1, [], 0]]',
         '[["w", 1, 2, "#a", [["b"]], 1, [], 0]]',
+        '[["a", 1, 2, "#a", "s", "Ann", "kick", "Bob", "s2", "why", null]]',
+        '[["a", 1, 2, "#a", "s", "Ann", "kick", "Bob", "s2", "why"]]',
     ],
 )
 def test_what_is_no_batch_is_refused(body: str) -> None:

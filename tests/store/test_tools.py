@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatcore.log.record import Closed, Direct, Joined, Opened, Renamed, Said, TopicSet, last_seq
+from chatcore.log.record import (
+    MODERATION,
+    Act,
+    Closed,
+    Direct,
+    Joined,
+    Opened,
+    Renamed,
+    Said,
+    TopicSet,
+    last_seq,
+    streams_of,
+)
 from chatcore.store import tools
 from chatcore.store.batches import Batches
 from chatcore.store.schema import LOG_FILE, StoreError, connect_writer
-from tests.store.kept import Kept, said
+from tests.store.kept import TIME_MS, Kept, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,3 +173,44 @@ def test_a_copy_is_another_log(kept: Kept, tmp_path: Path) -> None:
             names.append(batches.name)
     assert len(set(names)) == 2
     assert all(names)
+
+
+def act(seq: int, kind: str, room: str, to_sid: str = "s2") -> Act:
+    return Act(seq, TIME_MS + 1000 * seq, room, "s1", "Ann", kind, "Bob", to_sid, "why", 0)
+
+
+ACTS = (
+    act(1, "op", "#a"),
+    act(2, "lock", "#a", ""),
+    act(3, "announce", "", ""),
+    act(4, "announce", "#a", ""),
+    act(5, "mute", ""),
+    act(6, "invite", "#a"),
+    act(7, "kick", "#a"),
+    act(8, "ban", ""),
+    act(9, "ban", "#a"),
+    act(10, "unban", "#a", ""),
+    act(11, "oper", ""),
+)
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_the_acts_are_those_of_the_moderation_stream(new: Kept, placed: bool) -> None:
+    new.add(*ACTS[:5], placed=placed)
+    new.add(said(12, "hi"), placed=placed)
+    new.add(*(each._replace(seq=each.seq + 7) for each in ACTS[5:]), placed=placed)
+    found = [*tools.acts(new.folder)]
+    assert [each.act for each in found] == [
+        each.act for each in ACTS if MODERATION in streams_of(each)
+    ]
+    assert len(found) == len(ACTS) - 1
+
+
+def test_what_moderators_did_is_exported_as_far_as_the_room_read_it(new: Kept) -> None:
+    new.add(*ACTS)
+    found = [*tools.said_in_rooms(new.folder)]
+    assert [(each.act, each.room) for each in found if type(each) is Act] == [
+        *(("op", "#a"), ("lock", "#a")),
+        ("announce", "#a"),
+    ]
+    assert found == [*tools.said_in_rooms(new.folder, "#A")]

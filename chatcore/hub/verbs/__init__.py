@@ -9,14 +9,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatcore.hub.command import (
+    Announce,
     Away,
+    Ban,
+    Bans,
     Dm,
     Help,
     History,
+    Invite,
     Join,
+    Kick,
+    Lag,
     Last,
+    Lock,
     Mistake,
+    Modlog,
+    Mute,
     Nick,
+    Op,
+    Oper,
     Part,
     Ping,
     Quit,
@@ -24,13 +35,27 @@ from chatcore.hub.command import (
     Say,
     Search,
     Topic,
+    Unban,
+    Unmute,
     Who,
 )
 from chatcore.hub.decision import Decision
 from chatcore.hub.reply import HelpPage, HelpRow, Refusal
-from chatcore.hub.verbs.info import decide_mistake, decide_ping, unknown_command
+from chatcore.hub.verbs.info import decide_lag, decide_mistake, decide_ping, unknown_command
+from chatcore.hub.verbs.moderation import (
+    decide_announce,
+    decide_ban,
+    decide_bans,
+    decide_kick,
+    decide_modlog,
+    decide_mute,
+    decide_unban,
+    decide_unmute,
+)
+from chatcore.hub.verbs.oper import decide_oper
 from chatcore.hub.verbs.past import decide_history, decide_last, decide_search
 from chatcore.hub.verbs.people import decide_away, decide_nick, decide_quit
+from chatcore.hub.verbs.room_moderation import decide_invite, decide_lock, decide_op
 from chatcore.hub.verbs.rooms import (
     decide_join,
     decide_part,
@@ -56,6 +81,14 @@ def _me(text: str, room: str | None = None, id: str | None = None) -> Say:  # no
     return Say(room, text, 1, () if id is None else (id,), me=True)
 
 
+def _op(name: str, room: str | None = None) -> Op:
+    return Op(name, room)
+
+
+def _deop(name: str, room: str | None = None) -> Op:
+    return Op(name, room, take=True)
+
+
 def _decide_help(world: World, session: Session, command: Help) -> Decision | Refusal:
     if command.command is None:
         rows = tuple(HelpRow(verb.name, verb.usage, verb.summary) for verb in TABLE)
@@ -72,6 +105,9 @@ def _decide_help(world: World, session: Session, command: Help) -> Decision | Re
 _NAME, _WORDS, _ID, _NUMBER, _TIME = Kind.NAME, Kind.WORDS, Kind.ID, Kind.NUMBER, Kind.TIME
 _ROOM_NATIVE = Param("room", _NAME, plain=False)
 _ID_NATIVE = Param("id", _ID, plain=False)
+_ROOM = Param("room", Kind.ROOM, required=False)
+_FOR = Param("for", Kind.SPAN, required=False, field="for_ms")
+_REASON = Param("text", _WORDS, required=False)
 
 TABLE: tuple[Verb, ...] = (
     Verb(
@@ -85,11 +121,15 @@ TABLE: tuple[Verb, ...] = (
     ),
     Verb(
         "join",
-        (Param("room", _NAME), Param("topic", _WORDS, required=False)),
+        (
+            Param("room", _NAME),
+            Param("topic", _WORDS, required=False),
+            Param("key", _NAME, required=False, plain=False),
+        ),
         Join,
         decide_join,
         "/join #room [topic]",
-        "goes to another room, and makes it if it is new",
+        "goes to another room, and makes it if it is new; a locked one: /join #room KEY",
     ),
     Verb("part", (Param("room", _NAME),), Part, decide_part, "", "leaves a room"),
     Verb("rooms", (), Rooms, decide_rooms, "/rooms", "lists the rooms, the fullest first"),
@@ -192,6 +232,114 @@ TABLE: tuple[Verb, ...] = (
         "/search words",
         'finds lines of your rooms; also: "a phrase" from:NAME in:#room since:2d before:2026-11-01',
     ),
+    Verb(
+        "invite",
+        (Param("name", _NAME), _ROOM),
+        Invite,
+        decide_invite,
+        "/invite NAME [#room]",
+        "lets somebody into your room once, locked or not; whoever makes a room moderates it",
+    ),
+    Verb(
+        "lock",
+        (
+            Param("room", _NAME, required=False, plain=False),
+            Param("key", _NAME, required=False),
+        ),
+        Lock,
+        decide_lock,
+        "/lock [KEY]",
+        "locks your room with a key; without one: opens it",
+    ),
+    Verb(
+        "op",
+        (Param("name", _NAME), _ROOM),
+        _op,
+        decide_op,
+        "/op NAME [#room]",
+        "makes somebody a moderator of your room",
+    ),
+    Verb(
+        "deop",
+        (Param("name", _NAME), _ROOM),
+        _deop,
+        decide_op,
+        "/deop NAME [#room]",
+        "takes the moderation back",
+    ),
+    Verb(
+        "kick",
+        (Param("name", _NAME), _ROOM, _REASON),
+        Kick,
+        decide_kick,
+        "/kick NAME [#room] [reason]",
+        "puts somebody out of your room; from operators, without a room: out of the server",
+    ),
+    Verb(
+        "ban",
+        (Param("name", _NAME), _ROOM, _FOR, _REASON),
+        Ban,
+        decide_ban,
+        "/ban NAME [#room] [10m] [reason]",
+        "keeps somebody out, likewise; operators may name an address or a network",
+    ),
+    Verb(
+        "unban",
+        (Param("name", _NAME), _ROOM),
+        Unban,
+        decide_unban,
+        "/unban NAME [#room]",
+        "takes a ban back",
+    ),
+    Verb("bans", (_ROOM,), Bans, decide_bans, "/bans [#room]", "lists who is banned"),
+    Verb(
+        "mute",
+        (Param("name", _NAME), _FOR, _REASON),
+        Mute,
+        decide_mute,
+        "/mute NAME [10m] [reason]",
+        "keeps somebody from speaking, for operators",
+    ),
+    Verb(
+        "unmute",
+        (Param("name", _NAME),),
+        Unmute,
+        decide_unmute,
+        "/unmute NAME",
+        "lets somebody speak again, for operators",
+    ),
+    Verb(
+        "announce",
+        (Param("text", _WORDS),),
+        Announce,
+        decide_announce,
+        "/announce text",
+        "says something in all rooms, for operators",
+    ),
+    Verb(
+        "modlog",
+        (Param("limit", _NUMBER, required=False),),
+        Modlog,
+        decide_modlog,
+        "/modlog [n]",
+        "lists who was kicked, banned or muted, by whom and why, for operators",
+    ),
+    Verb(
+        "oper",
+        (Param("name", _NAME), Param("password", _WORDS)),
+        Oper,
+        decide_oper,
+        "/oper NAME password",
+        "makes you an operator of the server",
+    ),
+    Verb(
+        "lag",
+        (),
+        Lag,
+        decide_lag,
+        "/lag",
+        "says who is behind with reading, for operators",
+    ),
     Verb("ping", (), Ping, decide_ping, "/ping", "asks for a sign of life", tells_state=False),
     Verb(
         "quit",
@@ -221,11 +369,24 @@ DECIDE: dict[type[Command], Decide] = {
     Last: decide_last,
     Search: decide_search,
     Ping: decide_ping,
+    Oper: decide_oper,
+    Lag: decide_lag,
+    Kick: decide_kick,
+    Ban: decide_ban,
+    Unban: decide_unban,
+    Bans: decide_bans,
+    Mute: decide_mute,
+    Unmute: decide_unmute,
+    Announce: decide_announce,
+    Modlog: decide_modlog,
+    Op: decide_op,
+    Lock: decide_lock,
+    Invite: decide_invite,
     Quit: decide_quit,
     Mistake: decide_mistake,
 }
 
-TELLS_PAST: frozenset[type[Command]] = frozenset({History, Last, Search})
+TELLS_PAST: frozenset[type[Command]] = frozenset({History, Last, Search, Modlog})
 """Commands whose answers are pages of the past, whatever has changed since."""
 
 TELLS_NOTHING: frozenset[type[Command]] = frozenset({Help, Ping, Mistake})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatcore.hub import names
+from chatcore.hub import names, skeleton
 from chatcore.hub.decision import Decision
 from chatcore.hub.pages import recent
 from chatcore.hub.reply import Bye, Done, Refusal, Reply, Welcome
 from chatcore.hub.session import TOKEN_DAYS, Session, hash_of
+from chatcore.hub.state import LOBBY
+from chatcore.hub.verbs.rights import banned_alias, banned_hello, kept_out, muted
 from chatcore.hub.verbs.rooms import joined, left, rooms_wanted, views_on_welcome
 from chatcore.log.record import DRAFT, Closed, Opened, Record, Renamed
 
@@ -26,7 +28,9 @@ MS_A_DAY = 24 * 60 * 60 * 1000
 def decide_arrival(world: World, command: Arrival) -> Decision | Refusal:
     """A hello: a return to a session that is held, to one that has lapsed, or a fresh arrival."""
     hello = command.hello
-    session = _known(world, hello)
+    session = known(world, hello)
+    if refusal := banned_hello(world, hello, session, command.address):
+        return refusal
     if session is None:
         return _arrive(world, hello, command.sid, command.token, None)
     if session.lapsed_ms is not None:
@@ -35,7 +39,8 @@ def decide_arrival(world: World, command: Arrival) -> Decision | Refusal:
     return Decision(replies=(_welcome(world, hello, session, hello.token, rooms, resumed=True),))
 
 
-def _known(world: World, hello: Hello) -> Session | None:
+def known(world: World, hello: Hello) -> Session | None:
+    """Whom the hello's token belongs to, as far as one can still come back with it."""
     if hello.token is None or hello.log != world.log.name:
         return None
     session = world.state.tokens.get(hash_of(hello.token))
@@ -52,6 +57,8 @@ def _arrive(
         return alias
     had = lapsed.rooms if lapsed else ()
     rooms = rooms_wanted(world, hello.rooms or had, had)
+    if type(rooms) is not Refusal:
+        rooms = _rooms_open(world, rooms, sid, alias, lapsed)
     if type(rooms) is Refusal:
         return rooms
     drafts: list[Record] = [
@@ -59,10 +66,27 @@ def _arrive(
     ]
     drafts += [joined(room, sid, alias) for room in rooms]
     as_if = Session(sid, alias, None)
-    replies: list[Reply] = [_welcome(world, hello, as_if, token, rooms, resumed=lapsed is not None)]
+    welcome = _welcome(world, hello, as_if, token, rooms, resumed=lapsed is not None)
+    replies: list[Reply] = [welcome]
     if lapsed is None:
+        replies[0] = welcome._replace(motd=world.motd)
         replies += [page for room in rooms if (page := recent(world, room.name))]
     return Decision(tuple(drafts), tuple(replies))
+
+
+def _rooms_open(
+    world: World, rooms: list[Room], sid: str, alias: str, lapsed: Session | None
+) -> list[Room] | Refusal:
+    """Those of the rooms that one may go into. Whoever comes back is let in without the others."""
+    had = lapsed.rooms if lapsed else ()
+    opened: list[Room] = []
+    for room in rooms:
+        refusal = kept_out(world, room, sid, alias, had=room.name in had)
+        if refusal is None:
+            opened.append(room)
+        elif lapsed is None:
+            return refusal
+    return opened or [world.state.named[LOBBY]]
 
 
 def _welcome(
@@ -95,6 +119,8 @@ def alias_free(world: World, wanted: str, asker: Session | None) -> str | Refusa
     alias = names.alias(wanted)
     if type(alias) is Refusal:
         return alias
+    if refusal := banned_alias(world, alias) or _look_alike(world, alias, asker):
+        return refusal
     holder = world.state.holder(alias)
     if holder is None or holder is asker:
         return alias
@@ -109,7 +135,39 @@ def alias_free(world: World, wanted: str, asker: Session | None) -> str | Refusa
     )
 
 
+def _look_alike(world: World, alias: str, asker: Session | None) -> Refusal | None:
+    """Why nobody may have this alias next to the names there are, if it is not one of them."""
+    key = skeleton.look(alias)
+    if not key.strip(skeleton.DASHES):
+        return Refusal(
+            "alias_not_allowed",
+            f"{alias} looks like how the server signs. Choose another alias.",
+        )
+    if key in world.operator_names and not _is_operator(world, asker, key):
+        return Refusal(
+            "alias_of_operator",
+            f"{alias} is, or looks like, the name of an operator. Choose another alias; an operator takes the name "
+            "with /nick after /oper.",
+        )
+    for other in world.state.looks.get(key, ()):
+        if other is not asker and names.fold(other.alias) != names.fold(alias):
+            return Refusal(
+                "alias_looks_like",
+                f"{alias} looks like {other.alias}, who is here, by its {skeleton.difference(alias, other.alias)}. "
+                "Choose an alias that nobody can take for another.",
+            )
+    return None
+
+
+def _is_operator(world: World, asker: Session | None, key: skeleton.Look) -> bool:
+    """The asker has proved to be the operator of that name."""
+    name = None if asker is None else world.presence.operators.get(asker.sid)
+    return name is not None and key in skeleton.looks(name)
+
+
 def decide_nick(world: World, session: Session, command: Nick) -> Decision | Refusal:
+    if session.muted_ms and (refusal := muted(world, session)):
+        return refusal
     alias = alias_free(world, command.alias, session)
     if type(alias) is Refusal:
         return alias
@@ -124,6 +182,8 @@ def decide_nick(world: World, session: Session, command: Nick) -> Decision | Ref
 
 def decide_away(world: World, session: Session, command: Away) -> Decision | Refusal:
     """The hub carries it out: presence is not in the log."""
+    if session.muted_ms and command.text and (refusal := muted(world, session)):
+        return refusal
     if command.text and len(command.text) > AWAY_CHARACTERS:
         return Refusal(
             "too_long", f"Words on being away have at most {AWAY_CHARACTERS} characters."
@@ -136,7 +196,9 @@ def decide_away(world: World, session: Session, command: Away) -> Decision | Ref
 
 
 def decide_quit(world: World, session: Session, command: Quit) -> Decision:
-    drafts = [left(world, session, room, command.why, command.text) for room in session.rooms]
+    # Nobody is kept from leaving, only from having the last word.
+    text = "" if session.muted_ms and muted(world, session) else command.text
+    drafts = [left(world, session, room, command.why, text) for room in session.rooms]
     closed = Closed(DRAFT, DRAFT, session.sid, lapsed=False)
     return Decision((*drafts, closed), then=(Bye("quit", command.re),))
 

@@ -15,6 +15,7 @@ from chatcore.hub.decision import (
 from chatcore.hub.pages import recent
 from chatcore.hub.reply import Done, Entered, People, Refusal, Reply, RoomList, RoomView
 from chatcore.hub.state import LOBBY, Room
+from chatcore.hub.verbs.rights import is_operator, kept_out, muted
 from chatcore.hub.verbs.talk import member_room
 from chatcore.log.record import CROWD_NAMES, DRAFT, Crowd, Joined, Left, Record, TopicSet
 
@@ -50,6 +51,8 @@ def decide_join(world: World, session: Session, command: Join) -> Decision | Ref
     if room.name in session.rooms:
         view = view_of(world, room, PEOPLE_ON_JOIN)
         return Decision(replies=(Entered(view, command.re),))
+    if refusal := _kept_out(world, session, room, command, is_new=is_new):
+        return refusal
     if len(session.rooms) >= ROOMS_A_SESSION and not command.move:
         return Refusal(
             "too_many_rooms", f"You are in {ROOMS_A_SESSION} rooms. Leave one first: /part #room"
@@ -64,6 +67,17 @@ def decide_join(world: World, session: Session, command: Join) -> Decision | Ref
     if page := recent(world, room.name):
         replies.append(page)
     return Decision(tuple(drafts), tuple(replies))
+
+
+def _kept_out(
+    world: World, session: Session, room: Room, command: Join, *, is_new: bool
+) -> Refusal | None:
+    if is_new:
+        has_topic = session.muted_ms and command.topic
+        return muted(world, session) if has_topic else None
+    # In a plain line, the key is what would be the topic of a new room.
+    key = command.topic if command.key is None else command.key
+    return kept_out(world, room, session.sid, session.alias, key=key)
 
 
 def find_or_make(world: World, name: str) -> tuple[Room, bool] | Refusal:
@@ -109,6 +123,8 @@ def decide_topic(world: World, session: Session, command: Topic) -> Decision | R
             f"Topic of {name}: {topic}" if topic else f"{name} has no topic. Set one: /topic words"
         )
         return Decision(replies=(Done(words, {"room": name, "topic": topic}, command.re),))
+    if session.muted_ms and (refusal := muted(world, session)):
+        return refusal
     draft = TopicSet(DRAFT, DRAFT, name, session.sid, session.alias, command.text)
     return Decision((draft,), then=(Done("", {"room": name}, command.re),))
 
@@ -127,11 +143,20 @@ def decide_who(world: World, session: Session, command: Who) -> Decision | Refus
 
 
 def decide_rooms(world: World, session: Session, command: Rooms) -> Decision:
-    rooms = sorted(world.state.rooms.values(), key=lambda room: (-len(room.members), room.name))
-    rows = tuple(
-        (room.name, room.topic[:TOPIC_LISTED], len(room.members)) for room in rooms[:ROOMS_LISTED]
-    )
-    return Decision(replies=(RoomList(rows, len(rooms) - len(rows), command.re),))
+    is_told = is_operator(world, session)
+    rows = [
+        (room.name, "", 0, True)
+        if room.key and not is_told and session.sid not in room.members
+        else (room.name, room.topic[:TOPIC_LISTED], len(room.members), bool(room.key))
+        for room in world.state.rooms.values()
+    ]
+    rows.sort(key=_fullest_first)
+    more = max(0, len(rows) - ROOMS_LISTED)
+    return Decision(replies=(RoomList(tuple(rows[:ROOMS_LISTED]), more, command.re),))
+
+
+def _fullest_first(row: tuple[str, str, int, bool]) -> tuple[int, str]:
+    return -row[2], row[0]
 
 
 def decide_gather(world: World, command: Gather) -> Decision:

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from chatcore.hub.moments import EXAMPLES, moment
+from chatcore.hub.moments import EXAMPLES, SPAN_EXAMPLES, looks_like_span, moment, span
 from chatcore.hub.reply import Refusal
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class Kind(enum.Enum):
     NUMBER = "number"
     TIME = "time"
     """As `chatcore.hub.moments` reads it."""
+    ROOM = "room"
+    """A room; in a plain line a word with its `#`, and without one it is left out."""
+    SPAN = "span"
+    """For how long; in a plain line, what does not look like a time is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ def parse_words(verb: Verb, words: str) -> Command | Refusal:
         if not param.plain or param.keyed:
             continue
         word, after = (rest, "") if param.kind is Kind.WORDS else _first_word(rest)
+        if _is_left_out(param, word):
+            continue
         if not word or word in keyed:
             if param.required:
                 return _misused(verb, f"/{verb.name} needs {_a(param.name)}")
@@ -101,6 +107,13 @@ def parse_words(verb: Verb, words: str) -> Command | Refusal:
     return verb.build(**given)
 
 
+def _is_left_out(param: Param, word: str) -> bool:
+    """The word belongs to the next parameter."""
+    if param.kind is Kind.ROOM:
+        return not word.startswith("#")
+    return param.kind is Kind.SPAN and not looks_like_span(word)
+
+
 def _take(given: dict[str, Any], param: Param, word: str) -> str | None:
     """Take what was typed for a parameter, or say what is wrong with it."""
     value: object = word
@@ -112,6 +125,10 @@ def _take(given: dict[str, Any], param: Param, word: str) -> str | None:
         value = moment(word)
         if value is None:
             return f"{param.name} must be {EXAMPLES}"
+    elif param.kind is Kind.SPAN:
+        value = span(word)
+        if value is None:
+            return f"{param.name} must be {SPAN_EXAMPLES}"
     given[param.argument] = value
     return None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chatcore.hub.decision import Decision
 from chatcore.hub.reply import Ack, Refusal
+from chatcore.hub.verbs.rights import is_operator, muted
 from chatcore.log.record import DRAFT, Direct, Said
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 def decide_say(world: World, session: Session, command: Say) -> Said | Decision | Refusal:
     """One check and one draft for a whole run; the hottest of all decisions, so it returns the bare draft."""
+    if session.muted_ms and (refusal := muted(world, session)):
+        return refusal
     room = command.room
     if room is None:
         room = session.rooms[0]
@@ -76,6 +79,9 @@ def decide_dm(world: World, session: Session, command: Dm) -> Decision | Refusal
     to = world.state.holder(command.to)
     if to is None:
         return no_such_person(command.to)
+    # Operators hear the muted too: they are whom one asks.
+    if session.muted_ms and not is_operator(world, to) and (refusal := muted(world, session)):
+        return refusal
     draft = Direct(
         DRAFT, DRAFT, session.sid, session.alias, to.sid, to.alias, command.text, command.id
     )

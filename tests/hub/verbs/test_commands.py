@@ -18,6 +18,8 @@ PLAIN_WORDS = {
     Kind.NUMBER: 3,
     Kind.TIME: 5_000,
     Kind.ID: "i1",
+    Kind.ROOM: "#a",
+    Kind.SPAN: 60_000,
 }
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chatcore.hub.command import Mistake, Ping
 from chatcore.hub.hub import Outcome
 from chatcore.hub.reply import Pong, Refusal, Refused
 from chatcore.hub.verbs.info import unknown_command
+
+SLIPS = ["jion", "jon", "joinn", "joun", "oin", "joi", "ojin"]
+NO_SLIPS = ["", "x", "jn", "joinery", "noij", "xoix", "join me", "j" * 4_000]
 
 
 def test_a_ping_is_answered(house: Any) -> None:
@@ -28,3 +33,13 @@ def test_a_command_that_does_not_exist_is_answered_with_the_one_that_was_meant()
     assert unknown_command("xyz", ["join"], "").words == (
         "There is no command xyz. help lists the commands."
     )
+
+
+@pytest.mark.parametrize("typed", SLIPS)
+def test_one_slip_is_understood(typed: str) -> None:
+    assert unknown_command(typed, ["join"], "/").words.endswith("Did you mean /join?")
+
+
+@pytest.mark.parametrize("typed", NO_SLIPS)
+def test_what_is_no_slip_is_not_guessed_at(typed: str) -> None:
+    assert unknown_command(typed, ["join"], "/").words.endswith("/help lists the commands.")

@@ -167,7 +167,9 @@ def test_rooms_are_listed_the_fullest_first_then_by_name(house: Any, ann: Any) -
     house.enter("Bob", "#b", "#a", "#lobby")
     house.do(ann, Topic("#lobby", "tea"))
     (reply,) = house.do(ann, Rooms(5)).replies
-    assert reply == RoomList((("#lobby", "tea", 2), ("#a", "", 1), ("#b", "", 1)), 0, 5)
+    assert reply == RoomList(
+        (("#lobby", "tea", 2, False), ("#a", "", 1, False), ("#b", "", 1, False)), 0, 5
+    )
 
 
 def test_a_long_list_of_rooms_says_how_many_there_are_beyond_it(house: Any, ann: Any) -> None:

@@ -131,3 +131,46 @@ def test_any_words_become_a_command_or_a_refusal(words: str) -> None:
 def test_a_verb_without_usage_is_not_for_plain_clients() -> None:
     assert VERB.plain
     assert not replace(VERB, usage="").plain
+
+
+class Banned(NamedTuple):
+    name: str
+    room: str | None = None
+    for_ms: int | None = None
+    words: str | None = None
+
+
+BAN: Any = replace(
+    VERB,
+    params=(
+        Param("name", Kind.NAME),
+        Param("room", Kind.ROOM, required=False),
+        Param("for", Kind.SPAN, required=False, field="for_ms"),
+        Param("words", Kind.WORDS, required=False),
+    ),
+    build=Banned,
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "built"),
+    [
+        ("Ann", Banned("Ann")),
+        ("Ann 10m", Banned("Ann", None, 600_000)),
+        ("Ann #a", Banned("Ann", "#a")),
+        ("Ann #a 1h", Banned("Ann", "#a", 3_600_000)),
+        ("Ann #a 1h too loud", Banned("Ann", "#a", 3_600_000, "too loud")),
+        ("Ann too loud", Banned("Ann", None, None, "too loud")),
+        ("Ann 1h too loud", Banned("Ann", None, 3_600_000, "too loud")),
+        ("Ann 1h #a", Banned("Ann", None, 3_600_000, "#a")),
+        ("Ann 10 minutes", Banned("Ann", None, None, "10 minutes")),
+    ],
+)
+def test_a_room_and_a_span_are_known_by_how_they_look(words: str, built: Banned) -> None:
+    assert parse_words(BAN, words) == built
+
+
+def test_an_impossible_span_is_no_reason() -> None:
+    refusal = parse_words(BAN, "Ann 99999d")
+    assert type(refusal) is Refusal
+    assert refusal.words.startswith("for must be a time of at least a second")

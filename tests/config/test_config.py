@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from chatcore import config
 from chatcore.config import ROWS, ConfigError, Settings
+from chatcore.config.operators import Operator
+from chatcore.connection.limits import Limits
 
 HOME = {"HOME": "/home/ann"}
 DEFAULT_FOLDER = "/home/ann/.local/state/chatcore"
+HASH = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
 
 def load(*argv: str, env: dict[str, str] | None = None) -> Settings:
@@ -43,17 +46,29 @@ def test_without_anything_the_defaults_hold():
         port=59000,
         listen=(),
         log_level="info",
+        log_format="auto",
         data=DEFAULT_FOLDER,
         ephemeral=False,
         flood_enabled=True,
         flood_burst=20,
         flood_per_second=5.0,
-        connections_per_address=32,
         grace_s=15.0,
         durability="full",
         keep_days=0,
         keep_records=0,
         history_on_join=20,
+        password=None,
+        motd="",
+        operators=(),
+        tls_enabled=True,
+        tls_cert=None,
+        tls_key=None,
+        tls_required=False,
+        web_enabled=True,
+        web_names=(),
+        web_origins=(),
+        admin_listen="",
+        limits=Limits(),
     )
 
 
@@ -64,6 +79,14 @@ def test_flag_beats_environment_beats_file_beats_default(in_file):
     assert load("--config", path, env=env).port == 2
     assert load("--config", path).port == 3
     assert load().port == 59000
+
+
+def test_what_is_overruled_is_looked_at_too(in_file):
+    path = in_file("[server]\nport = 70000\n")
+    found = mistakes("--port", "1", "--config", path, env={"CHATCORE_PORT": "x"})
+    assert len(found) == 2
+    assert path in found[0]
+    assert "CHATCORE_PORT" in found[1]
 
 
 def test_the_file_may_be_named_by_the_environment(in_file):
@@ -82,13 +105,48 @@ def test_every_setting_can_stand_in_the_file(in_file):
     port = 0
     listen = ["0.0.0.0:1", "[::1]:2"]
     log_level = "debug"
+    log_format = "json"
     ephemeral = true
+    password = "open sesame"
+    motd = '''
+    Welcome.
+    Be kind.'''
+    [[operators]]
+    name = "Root"
+    hash = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
+    [tls]
+    enabled = true
+    cert = "/c.pem"
+    key = "/k.pem"
+    required = true
+    [web]
+    enabled = false
+    names = ["chat.example.org"]
+    origins = ["https://chat.example.org"]
+    [admin]
+    listen = "127.0.0.1:9590"
     [flood]
     enabled = false
     burst = 7
     per_second = 2
     [limits]
     connections_per_address = 0
+    arrivals_per_minute = 1
+    accepts_a_turn = 2
+    send_buffer_bytes = 131072
+    reply_bytes = 32768
+    handshakes = 3
+    handshakes_a_turn = 4
+    logins_per_minute = 5
+    logins_waiting = 6
+    [timeouts]
+    greeting_s = 0.25
+    handshake_s = 7
+    join_s = 8
+    keepalive_s = 9
+    unsent_s = 10
+    drain_s = 11
+    progress_s = 12
     [presence]
     grace_s = 0.5
     [storage]
@@ -98,28 +156,46 @@ def test_every_setting_can_stand_in_the_file(in_file):
     keep_records = 1000
     on_join = 0
     """
-    assert load("--config", in_file(text)) == Settings(
+    loaded = load("--config", in_file(text))
+    assert loaded == Settings(
         host="::1",
         port=0,
         listen=(("0.0.0.0", 1), ("::1", 2)),
         log_level="debug",
+        log_format="json",
         data=None,
         ephemeral=True,
         flood_enabled=False,
         flood_burst=7,
         flood_per_second=2.0,
-        connections_per_address=0,
         grace_s=0.5,
         durability="fast",
         keep_days=30,
         keep_records=1000,
         history_on_join=0,
+        password="open sesame",
+        motd="    Welcome.\n    Be kind.",
+        operators=(Operator("Root", HASH),),
+        tls_enabled=True,
+        tls_cert="/c.pem",
+        tls_key="/k.pem",
+        tls_required=True,
+        web_enabled=False,
+        web_names=("chat.example.org",),
+        web_origins=("https://chat.example.org",),
+        admin_listen="127.0.0.1:9590",
+        limits=Limits(0, 1, 2, 131072, 32768, 3, 4, 5, 6, 0.25, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0),
     )
+    assert "sesame" not in repr(loaded)
+    assert HASH not in repr(loaded)
 
 
 def test_every_field_has_one_row_and_its_default_is_a_value_it_takes():
     assert [row.field for row in ROWS] == list(dict.fromkeys(row.field for row in ROWS))
-    assert {row.field for row in ROWS} == {field.name for field in dataclasses.fields(Settings)}
+    of_settings = {row.field for row in ROWS if not row.limit} | {"limits"}
+    assert of_settings == {field.name for field in dataclasses.fields(Settings)}
+    of_limits = {row.key.partition(".")[2] for row in ROWS if row.limit}
+    assert of_limits == {field.name for field in dataclasses.fields(Limits)}
     for row in ROWS:
         assert row.default is None or row.check(row.default) == row.default
 
@@ -228,85 +304,6 @@ def test_no_file_makes_it_fail_in_another_way(tmp_path_factory, text):
     path.write_text(text, "utf-8", errors="replace")
     with suppress(ConfigError):
         assert isinstance(load("--config", str(path)), Settings)
-
-
-# -- Where things are kept -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("way", ["flag", "environment", "file"])
-def test_a_data_folder_may_be_named_anywhere_and_is_absolute(in_file, monkeypatch, tmp_path, way):
-    monkeypatch.chdir(tmp_path)
-    argv = {"flag": ["--data", "d"], "file": ["--config", in_file('[server]\ndata = "d"')]}
-    env = {"CHATCORE_DATA": "d"} if way == "environment" else {}
-    loaded = load(*argv.get(way, []), env=env)
-    assert (loaded.data, loaded.ephemeral) == (str(tmp_path / "d"), False)
-
-
-def test_the_sign_for_the_home_folder_is_understood_where_no_shell_did(in_file, monkeypatch):
-    monkeypatch.setenv("HOME", "/home/ann")
-    assert load("--config", in_file('[server]\ndata = "~/talk"')).data == "/home/ann/talk"
-
-
-@pytest.mark.parametrize(
-    ("env", "folder", "origin"),
-    [
-        ({"STATE_DIRECTORY": "/var/lib/chatcore"}, "/var/lib/chatcore", "STATE_DIRECTORY"),
-        ({"STATE_DIRECTORY": "/a:/b", "XDG_STATE_HOME": "/x"}, "/a", "STATE_DIRECTORY"),
-        ({"XDG_STATE_HOME": "/x"}, "/x/chatcore", "XDG_STATE_HOME"),
-        ({"XDG_STATE_HOME": "relative"}, DEFAULT_FOLDER, "default"),
-        ({"STATE_DIRECTORY": "", "XDG_STATE_HOME": ""}, DEFAULT_FOLDER, "default"),
-        ({"STATE_DIRECTORY": "/s", "CHATCORE_DATA": "/d"}, "/d", "CHATCORE_DATA"),
-    ],
-)
-def test_without_a_name_the_folder_is_where_state_belongs(env, folder, origin):
-    loaded, origins = config.load(config.parser().parse_args([]), HOME | env)
-    assert (loaded.data, origins["server.data"]) == (folder, origin)
-
-
-def test_no_home_and_no_name_is_a_mistake_with_two_ways_out(monkeypatch):
-    def no_home():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(config.Path, "home", no_home)
-    (mistake,) = mistakes(env={"HOME": ""})
-    assert "--data" in mistake
-    assert "--ephemeral" in mistake
-    assert load("--ephemeral", env={"HOME": ""}).data is None
-
-
-def test_saying_ephemeral_overrules_a_weaker_data_folder(in_file):
-    path = in_file('[server]\ndata = "d"')
-    for argv, env in (
-        (("--config", path, "--ephemeral"), {}),
-        (("--ephemeral",), {"CHATCORE_DATA": "d"}),
-        (("--config", path), {"CHATCORE_EPHEMERAL": "1"}),
-        (("--ephemeral",), {"STATE_DIRECTORY": "/var/lib/chatcore"}),
-    ):
-        loaded = load(*argv, env=env)
-        assert loaded.ephemeral
-        assert loaded.data is None
-
-
-def test_a_data_folder_overrules_a_weaker_ephemeral(in_file):
-    path = in_file("[server]\nephemeral = true")
-    for argv, env in (
-        (("--config", path, "--data", "/d"), {}),
-        (("--data", "/d"), {"CHATCORE_EPHEMERAL": "1"}),
-        (("--config", path), {"CHATCORE_DATA": "/d"}),
-    ):
-        loaded = load(*argv, env=env)
-        assert not loaded.ephemeral
-        assert loaded.data == "/d"
-
-
-def test_both_of_the_same_strength_exclude_each_other(in_file):
-    path = in_file('[server]\nephemeral = true\ndata = "d"')
-    for argv, env in (
-        (("--config", path), {}),
-        ((), {"CHATCORE_DATA": "d", "CHATCORE_EPHEMERAL": "1"}),
-    ):
-        (mistake,) = mistakes(*argv, env=env)
-        assert "exclude each other" in mistake
 
 
 # -- The command line ----------------------------------------------------------------------------------------------

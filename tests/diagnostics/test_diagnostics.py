@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 from chatcore import diagnostics
 from chatcore.diagnostics import CLOSE_S, QUEUED_LINES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEADLINE_S = 20.0
 
 logger = logging.getLogger("chatcore.test_diagnostics")
@@ -158,6 +159,19 @@ def test_lines_that_could_not_be_written_are_counted_and_told_once_it_works_agai
     assert "3 lines were dropped" in text
     assert text.count("dropped") == 1
     assert [f"line {number}" in text for number in range(10)] == [False] * 3 + [True] * 7
+
+
+def test_also_what_the_log_says_of_itself_is_an_object():
+    stream = Full()
+    console = diagnostics.configure("info", stream, "json")
+    for number in range(10):
+        logger.info("line %d", number)
+    console.close()
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [each["lines"] for each in events if each["event"].startswith("lines_were_dropped")] == [
+        "3"
+    ]
+    assert len(events) == 8
 
 
 def test_a_closed_stderr_is_no_error():

@@ -1,0 +1,138 @@
+"""Row K2: however a visit ends, the terminal is as it was found.
+
+Judged by its modes (what `stty -a` shows), and by what was written to it: bracketed paste is off, wrapping is on, the
+cursor is shown, no other screen is left behind, and no prompt.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.clients.conftest import ROOT
+from tests.clients.puppet import Puppet, line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.clients.conftest import Chatters, Person
+
+FAULTY = ROOT / "tests" / "clients" / "faulty_client.py"
+CTRL_C, CTRL_D = "\x03", "\x04"
+SWITCH = re.compile(rb"\x1b\[\?(\d+)([hl])")
+AT_THE_END = {b"2004": b"l", b"7": b"h"}
+"""Private modes that the client touches, and what they must be when it is gone."""
+
+
+def quits(person: Person, puppet: Puppet) -> None:
+    person.types("/quit")
+
+
+def presses_ctrl_c(person: Person, puppet: Puppet) -> None:
+    person.keys(CTRL_C)
+
+
+def presses_ctrl_c_twice(person: Person, puppet: Puppet) -> None:
+    person.keys(f"half{CTRL_C}")
+    person.keys(CTRL_C)
+
+
+def presses_ctrl_d(person: Person, puppet: Puppet) -> None:
+    person.keys(CTRL_D)
+
+
+def is_terminated(person: Person, puppet: Puppet) -> None:
+    person.keys("half a li")
+    person.child.kill(signal.SIGTERM)
+
+
+def is_hung_up(person: Person, puppet: Puppet) -> None:
+    person.child.kill(signal.SIGHUP)
+
+
+def loses_the_server(person: Person, puppet: Puppet) -> None:
+    puppet.hangs_up()
+
+
+def is_kicked(person: Person, puppet: Puppet) -> None:
+    puppet.says(line("bye", reason="kicked", words="kicked by Bob: \x1b[?1049h enough"))
+
+
+def is_banned(person: Person, puppet: Puppet) -> None:
+    puppet.says(line("bye", reason="banned", words="banned by Bob"))
+
+
+def hears_nonsense(person: Person, puppet: Puppet) -> None:
+    puppet.says(b"\x1b]0;owned\x07 this is not JSON\n")
+
+
+def meets_a_fault(person: Person, puppet: Puppet) -> None:
+    person.types("anything")
+
+
+WAYS = [
+    (quits, 0),
+    (presses_ctrl_c, 130),
+    (presses_ctrl_c_twice, 130),
+    (presses_ctrl_d, 0),
+    (is_terminated, 143),
+    (is_hung_up, 129),
+    (loses_the_server, 69),
+    (is_kicked, 77),
+    (is_banned, 77),
+    (hears_nonsense, 76),
+    (meets_a_fault, 1),
+]
+
+
+@pytest.mark.parametrize(
+    "rounds", [1, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
+def test_every_way_out_leaves_the_terminal_as_it_was(
+    chatters: Chatters,
+    puppets: Callable[..., Puppet],
+    rounds: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed: list[str] = []
+    for _ in range(rounds):
+        for leave, code in WAYS:
+            puppet = puppets()
+            script = FAULTY if leave is meets_a_fault else None
+            alice = chatters.person(1, "--no-reconnect", address=puppet.address, script=script)
+            alice.until(lambda alice=alice: "#lobby>" in alice.typed, "the prompt")
+            assert alice.modes != alice.modes_before, "it is raw while she is in"
+            leave(alice, puppet)
+            failed += [f"{leave.__name__}: {each}" for each in faults(alice, alice.ends(), code)]
+    with capsys.disabled():
+        print(f"\nK2: {rounds * len(WAYS)} ways out, {len(failed)} things not as they were")
+    assert failed == []
+
+
+def test_a_password_that_is_being_typed_without_an_editor_leaves_the_echo_on(
+    chatters: Chatters, puppets: Callable[..., Puppet]
+) -> None:
+    """Where the terminal itself shows what is typed, it is told not to; it must not stay so."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        wanted = line("refused", code="password_needed", words="It has a password.")
+        puppet = puppets(wanted)
+        alice = chatters.person(1, "--plain", address=puppet.address)
+        alice.until(lambda alice=alice: "password:" in "".join(alice.lines), "the question")
+        alice.until_quiet(lambda alice=alice: alice.modes != alice.modes_before, "no echo")
+        alice.child.kill(number)
+        assert alice.ends() == 128 + number
+        assert alice.modes == alice.modes_before
+
+
+def faults(person: Person, code: int, wanted: int) -> list[str]:
+    found = [] if code == wanted else [f"exit code {code}"]
+    if person.modes != person.modes_before:
+        found.append("other modes")
+    last = dict(SWITCH.findall(person.raw))
+    found += [f"mode {name!r}" for name, state in last.items() if AT_THE_END.get(name) != state]
+    if any("#lobby>" in each for each in person.lines):
+        found.append("a prompt")
+    return found

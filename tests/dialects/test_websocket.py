@@ -1,0 +1,186 @@
+"""The native dialect over WebSocket, against the other side of the `websockets` package."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.uri import parse_uri
+
+from chatcore.dialects.dialect import Hangup
+from chatcore.dialects.http import Site
+from chatcore.dialects.native import NATIVE_LINE_BYTES
+from chatcore.dialects.native_form import NativeForm, native_reply
+from chatcore.dialects.websocket import Web, WebForm, framed
+from chatcore.hub.command import Hello, Mistake, Say
+from chatcore.hub.reply import Bye, Pong, Refusal, Refused, Welcome
+from chatcore.log.record import Said
+
+SITE = Site({}, frozenset({"localhost"}))
+WELCOME = Welcome("log", "sid", "token", "Alice", False, 0, 15.0, ())
+SAID = Said(7, 0, "#lobby", "ab", "Alice", "one\ntwo", 2, ("a", "b"), False)
+
+
+class Browser:
+    """The other side; what it reads is judged by somebody else's parser."""
+
+    def __init__(self) -> None:
+        self.web = Web(SITE, encrypted=False)
+        self.protocol = ClientProtocol(parse_uri("ws://localhost/ws"), max_size=None)
+        self.protocol.send_request(self.protocol.connect())
+        self.exchange()
+        (response,) = self.read(self.web.answers())
+        assert isinstance(response, Response)
+        assert response.status_code == 101
+
+    def exchange(self, split: int = 1 << 20) -> None:
+        data = b"".join(self.protocol.data_to_send())
+        for at in range(0, len(data), split):
+            self.web.feed(data[at : at + split])
+
+    def say(self, message: dict[str, Any], split: int = 1 << 20) -> None:
+        self.protocol.send_text(json.dumps(message).encode())
+        self.exchange(split)
+
+    def read(self, data: bytes) -> list[Any]:
+        if data:
+            self.protocol.receive_data(data)
+        return self.protocol.events_received()
+
+    def join(self) -> None:
+        self.say({"t": "hello", "v": 1, "alias": "Alice"})
+        assert self.web.next(1) == Hello("Alice")
+        self.read(self.web.reply(WELCOME))
+
+    def raw(self, *frames: bytes) -> None:
+        self.web.feed(b"".join(frames))
+
+
+def masked(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    return Frame(Opcode(opcode), payload, fin).serialize(mask=True)
+
+
+@pytest.fixture
+def browser() -> Browser:
+    made = Browser()
+    made.join()
+    return made
+
+
+@pytest.mark.parametrize("split", [1, 3, 1 << 20])
+def test_messages_are_commands(browser: Browser, split: int) -> None:
+    browser.say({"t": "say", "room": "#lobby", "id": "1", "text": "hi\nthere"}, split)
+    assert browser.web.next(9) == Say("#lobby", "hi\nthere", 1, ("1",))
+    assert browser.web.next(9) is None
+
+
+def test_a_message_may_hold_line_ends_between_its_tokens(browser: Browser) -> None:
+    browser.raw(masked(1, b'{"t":\n"ping",\r\n"re":1}\n'))
+    event = browser.web.next(9)
+    assert type(event).__name__ == "Ping"
+    assert browser.web.next(9) is None, "one message is one command"
+
+
+def test_a_message_in_fragments_with_a_ping_between(browser: Browser) -> None:
+    browser.raw(masked(1, b'{"t":"pi', fin=False), masked(9, b"?"), masked(0, b'ng"}'))
+    assert type(browser.web.next(9)).__name__ == "Ping"
+    (pong,) = browser.read(browser.web.answers())
+    assert (pong.opcode, pong.data) == (Opcode.PONG, b"?")
+
+
+def test_empty_fragments_cost_nothing(browser: Browser) -> None:
+    browser.raw(masked(1, b"", fin=False))
+    for _ in range(10_000):
+        browser.raw(masked(0, b"", fin=False))
+    assert browser.web._messages._parts == []
+    browser.raw(masked(0, b'{"t":"ping"}'))
+    assert type(browser.web.next(9)).__name__ == "Ping"
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (masked(2, b"x"), 1003),
+        (masked(1, b"\xff"), 1007),
+        (masked(1, b"\xed\xa0\x80"), 1007),
+        (masked(1, b"x" * (NATIVE_LINE_BYTES + 1)), 1009),
+        (masked(1, b"x" * 20_000, fin=False) + masked(0, b"x" * 20_000), 1009),
+        (b"\x81\xff" + b"\x7f" + b"\xff" * 7 + b"mask", 1009),
+        (b"\x81\x02hi", 1002),
+        (b"\x83\x80mask", 1002),
+        (b"\xc1\x80mask", 1002),
+        (masked(0, b"x"), 1002),
+        (b"\x89\xfe\x00\x7emask" + b"x" * 126, 1002),
+        (b"\x09\x80mask", 1002),
+    ],
+)
+def test_what_breaks_the_protocol_ends_the_connection(
+    browser: Browser, frames: bytes, code: int
+) -> None:
+    browser.raw(frames)
+    end = browser.web.next(9)
+    assert type(end) is Hangup
+    (close,) = browser.read(end.farewell)
+    assert close.opcode is Opcode.CLOSE
+    assert int.from_bytes(close.data[:2], "big") == code
+    browser.raw(masked(1, b'{"t":"ping"}'))
+    assert type(browser.web.next(9)) is Hangup, "nothing after it is looked at"
+
+
+def test_what_was_said_before_the_page_was_closed_is_said(browser: Browser) -> None:
+    browser.protocol.send_text(b'{"t":"say","room":"#lobby","id":"1","text":"bye"}')
+    browser.protocol.send_close(1000, "")
+    browser.exchange()
+    assert type(browser.web.next(9)) is Say
+    end = browser.web.next(9)
+    assert type(end) is Hangup
+    (close,) = browser.read(end.farewell)
+    assert close.data[:2] == b"\x03\xe8", "its close is echoed"
+
+
+def test_a_close_in_the_middle_of_a_message_is_a_close(browser: Browser) -> None:
+    browser.raw(masked(1, b'{"t":"pi', fin=False), masked(8, b"\x03\xe8"))
+    end = browser.web.next(9)
+    assert type(end) is Hangup
+    (close,) = browser.read(end.farewell)
+    assert close.data == b"\x03\xe8"
+
+
+def test_replies_and_records_are_text_messages(browser: Browser) -> None:
+    def read(data: bytes) -> list[Any]:
+        return [json.loads(frame.data) for frame in browser.read(data)]
+
+    assert [each["text"] for each in read(WebForm.record(SAID))] == ["one", "two"]
+    assert read(browser.web.reply(Pong(3))) == [{"t": "pong", "re": 3}]
+    assert read(WebForm.gap("#lobby", 3, 9))[0]["missed"] == 3
+
+
+def test_it_reads_what_any_native_client_reads() -> None:
+    """Random sizes around the places where the length of a length changes."""
+    rng = random.Random(7)
+    for size in (1, 60, 125, 126, 127, 4_000, 65_535, 65_536, 70_000):
+        lines = [b'"' + bytes(rng.choices(b"abc", k=size)) + b'"' for _ in range(3)]
+        browser = Browser()
+        frames = browser.read(framed(b"\n".join(lines) + b"\n"))
+        assert [bytes(frame.data) for frame in frames] == lines
+    assert NativeForm.record(SAID).count(b"\n") == 2
+
+
+def test_the_last_word_is_a_close(browser: Browser) -> None:
+    bye, close = browser.read(browser.web.reply(Bye("stopping")))
+    assert json.loads(bye.data)["reason"] == "stopping"
+    assert close.opcode is Opcode.CLOSE
+
+
+def test_before_the_hello_there_are_refusals_as_in_the_native_dialect() -> None:
+    browser = Browser()
+    browser.say({"t": "say", "text": "x"})
+    event = browser.web.next(1)
+    assert type(event) is Mistake
+    refused = Refused(Refusal("hello_first", "x"))
+    assert browser.read(browser.web.reply(refused))[0].data == native_reply(refused).rstrip(b"\n")
