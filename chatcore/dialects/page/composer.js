@@ -1,0 +1,148 @@
+// The composer: the field that grows, completes names and commands, and remembers what was said.
+
+import { names as commandNames } from "./commands.js";
+import { fold, safe } from "./text.js";
+
+const OFFERS = 8;
+
+const id = (name) => document.getElementById(name);
+
+export class Composer {
+  // `people` gives the aliases that can be completed; `submit` takes what was typed.
+  constructor(field, people, submit) {
+    this.field = field;
+    this.people = people;
+    this.submit = submit;
+    this.said = [];
+    this.looking = 0;
+    this.offers = [];
+    this.chosen = -1;
+    field.addEventListener("input", () => {
+      this.fit();
+      this.offer();
+    });
+    field.addEventListener("keydown", (event) => this.key(event));
+    field.addEventListener("blur", () => this.hideOffers());
+  }
+
+  get text() {
+    return this.field.value;
+  }
+
+  set text(value) {
+    this.field.value = value;
+    this.fit();
+    this.hideOffers();
+  }
+
+  fit() {
+    this.field.style.height = "auto";
+    this.field.style.height = `${Math.min(this.field.scrollHeight + 2, innerHeight * 0.4)}px`;
+  }
+
+  remember(typed) {
+    this.said.push(typed);
+    this.looking = this.said.length;
+  }
+
+  // What could follow: a command at the beginning, a name anywhere.
+  offer() {
+    const before = this.text.slice(0, this.field.selectionStart);
+    const word = before.match(/(^|\s)(\S+)$/)?.[2] ?? "";
+    const first = word === before;
+    let offers = [];
+    if (first && /^\/\w*$/.test(word)) {
+      offers = commandNames()
+        .filter((name) => name.startsWith(word.slice(1)))
+        .map((name) => ({ shown: `/${name}`, word, put: `/${name} ` }));
+    } else if (word.length >= 2 || word.startsWith("@")) {
+      const wanted = fold(word.replace(/^@/, ""));
+      offers = this.people()
+        .filter((alias) => fold(alias).startsWith(wanted))
+        .map((alias) => ({ shown: alias, word, put: first ? `${alias}: ` : `${alias} ` }));
+    }
+    this.offers = offers.slice(0, OFFERS);
+    this.chosen = -1;
+    this.draw();
+  }
+
+  draw() {
+    const list = id("offers");
+    list.hidden = !this.offers.length;
+    list.replaceChildren(...this.offers.map((each, at) => this.item(each, at)));
+    if (this.chosen >= 0) this.field.setAttribute("aria-activedescendant", `offer-${this.chosen}`);
+    else this.field.removeAttribute("aria-activedescendant");
+  }
+
+  item(each, at) {
+    const item = Object.assign(document.createElement("li"), { id: `offer-${at}`, textContent: safe(each.shown) });
+    item.setAttribute("role", "option");
+    item.setAttribute("aria-selected", String(at === this.chosen));
+    item.addEventListener("mousedown", (event) => {
+      event.preventDefault();
+      this.complete(each);
+    });
+    return item;
+  }
+
+  hideOffers() {
+    if (!this.offers.length) return;
+    this.offers = [];
+    this.chosen = -1;
+    this.draw();
+  }
+
+  complete(each) {
+    const end = this.field.selectionStart;
+    this.field.setRangeText(each.put, end - each.word.length, end, "end");
+    this.hideOffers();
+    this.fit();
+  }
+
+  key(event) {
+    if (event.isComposing) return;
+    const done = this.offers.length ? this.keyAmongOffers(event) : this.keyAlone(event);
+    if (done) event.preventDefault();
+  }
+
+  keyAmongOffers(event) {
+    switch (event.key) {
+      case "ArrowDown":
+      case "ArrowUp":
+        this.chosen = (this.chosen + (event.key === "ArrowDown" ? 1 : -1) + this.offers.length) % this.offers.length;
+        this.draw();
+        return true;
+      case "Tab":
+        if (event.shiftKey) return false;
+        this.complete(this.offers[Math.max(0, this.chosen)]);
+        return true;
+      case "Escape":
+        this.hideOffers();
+        return true;
+      case "Enter":
+        if (this.chosen < 0) return this.keyAlone(event);
+        this.complete(this.offers[this.chosen]);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  keyAlone(event) {
+    if (event.key === "Enter" && !event.shiftKey) {
+      this.submit();
+      return true;
+    }
+    // Up and down go through what was said, as long as what they brought was not edited.
+    const untouched = this.text === (this.said[this.looking] ?? "");
+    if (event.key === "ArrowUp" && untouched && this.looking > 0) {
+      this.text = this.said[--this.looking];
+      return true;
+    }
+    if (event.key === "ArrowDown" && untouched && this.looking < this.said.length) {
+      this.text = this.said[++this.looking] ?? "";
+      return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,225 @@
+"""The native dialect over WebSocket (RFC 6455): one JSON object a text message. For the page, and for programs.
+
+The protocol itself is the `websockets` package's Sans-I/O parser; this feeds it and takes its answers. What everyone
+reads is not serialised by it: a server's frames are unmasked, so a record is framed once and the same bytes go to
+every reader (`WebForm`), as in any other wire form.
+
+Invariants: the request is answered once; messages are whole, valid UTF-8 and bounded before anything looks at them;
+nothing here raises, whatever is sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from websockets.datastructures import MultipleValuesError
+from websockets.exceptions import SecurityError
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from chatcore.dialects.dialect import Event, Hangup
+from chatcore.dialects.http import (
+    WEBSOCKET_PATH,
+    Head,
+    Site,
+    answer,
+    check_host,
+    check_origin,
+    plain_answer,
+)
+from chatcore.dialects.native import NATIVE_LINE_BYTES, Native
+from chatcore.dialects.native_form import NativeForm
+from chatcore.hub.reply import Bye
+
+if TYPE_CHECKING:
+    from chatcore.hub.reply import Reply
+    from chatcore.log.reader import Form
+    from chatcore.log.record import Record
+
+TEXT_FRAME = 0x81
+"""RFC 6455 5.2: FIN and the opcode of text."""
+
+SHORT_BYTES = 125
+MEDIUM_BYTES = 0xFFFF
+"""RFC 6455 5.2: payloads up to here have their length in 1 and in 3 bytes."""
+
+
+def framed(lines: bytes) -> bytes:
+    """JSON lines as text messages, one a line."""
+    frames: list[bytes] = []
+    for line in lines.split(b"\n"):
+        size = len(line)
+        if size > MEDIUM_BYTES:
+            frames.append(b"\x81\x7f" + size.to_bytes(8, "big") + line)
+        elif size > SHORT_BYTES:
+            frames.append(b"\x81\x7e" + size.to_bytes(2, "big") + line)
+        elif size:
+            frames.append(bytes((TEXT_FRAME, size)) + line)
+    return b"".join(frames)
+
+
+class WebForm:
+    """How readers over WebSocket see records; see `chatcore.log.reader.Form`."""
+
+    @staticmethod
+    def record(record: Record) -> bytes:
+        return framed(NativeForm.record(record))
+
+    @staticmethod
+    def gap(stream: str, missed: int, next_seq: int) -> bytes:
+        return framed(NativeForm.gap(stream, missed, next_seq))
+
+
+class Protocol(ServerProtocol):
+    """The package's, but a peer may close in the middle of a fragmented message (RFC 6455 5.4: control frames may be
+    injected there); the package takes that for an error, and would not echo the close (Autobahn's case 7.1.5)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
+class Messages:
+    """Whole messages out of frames. What is no valid text fails the connection: the protocol then says why."""
+
+    __slots__ = ("_parts", "_protocol", "binary", "opcode")
+
+    def __init__(self, protocol: Protocol, *, binary: bool = False) -> None:
+        self._protocol = protocol
+        self._parts: list[bytes] = []
+        self.opcode = Opcode.TEXT
+        self.binary = binary
+        """Whether binary messages are taken too."""
+
+    def take(self, frame: Frame) -> bytes | None:
+        """The message that this frame ends. Control frames have been answered by the protocol."""
+        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
+            self.opcode = frame.opcode
+        elif frame.opcode is not Opcode.CONT:
+            return None
+        if self.opcode is Opcode.BINARY and not self.binary:
+            self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "JSON in text messages only")
+            return None
+        if frame.data:  # or a million empty fragments would be kept
+            self._parts.append(bytes(frame.data))
+        if not frame.fin:
+            return None
+        message, self._parts = b"".join(self._parts), []
+        if self.opcode is Opcode.TEXT:
+            try:
+                message.decode()
+            except UnicodeDecodeError:
+                self._protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
+                return None
+        return message
+
+
+class Web(Native):
+    """A connection that speaks HTTP, and then perhaps WebSocket. Once HTTP, always HTTP."""
+
+    __slots__ = ("_encrypted", "_hangup", "_messages", "_opened", "_owed", "_protocol", "_site")
+
+    name: ClassVar[str] = "web"
+    form: ClassVar[Form] = WebForm()
+    negotiates: ClassVar[bool] = True
+
+    def __init__(self, site: Site, *, encrypted: bool) -> None:
+        super().__init__()
+        self._site = site
+        self._encrypted = encrypted
+        self._protocol = Protocol(max_size=NATIVE_LINE_BYTES)
+        self._messages = Messages(self._protocol)
+        self._opened = False
+        self._owed = b""
+        """What the protocol itself has to answer: pongs, the echo of a close."""
+        self._hangup: Hangup | None = None
+
+    def feed(self, data: bytes) -> None:
+        if self._hangup is not None:
+            return
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._request(event)
+            elif isinstance(event, Frame) and (message := self._messages.take(event)) is not None:
+                # A line end can only stand between two tokens of JSON, where any white space will do.
+                super().feed(message.replace(b"\n", b" ") + b"\n")
+        self._owed += b"".join(self._protocol.data_to_send())
+        if self._hangup is None and not self._opened and self._protocol.handshake_exc is not None:
+            self._hangup = self._unreadable(self._protocol.handshake_exc)
+        elif self._hangup is None and self._protocol.close_expected():
+            error = self._protocol.parser_exc
+            self._hangup = Hangup(
+                "closed the page" if error is None else f"broke the WebSocket protocol: {error}",
+                b"",
+            )
+
+    def _request(self, request: Request) -> None:
+        head = _head(request)
+        refused = check_host(self._site, head)
+        if not (head.wants_websocket and head.target.partition("?")[0] == WEBSOCKET_PATH):
+            self._hangup = Hangup("asked over HTTP", answer(self._site, head))
+            return
+        refused = refused or check_origin(self._site, head, encrypted=self._encrypted)
+        if refused is not None:
+            self._hangup = Hangup("may not open a WebSocket", refused)
+            return
+        response = self._protocol.accept(request)
+        if response.status_code != 101:
+            self._hangup = Hangup(
+                "could not open a WebSocket", plain_answer(400, "That is no WebSocket handshake.")
+            )
+            return
+        self._protocol.send_response(response)
+        self._opened = True
+
+    def _unreadable(self, error: Exception) -> Hangup:
+        if isinstance(error.__cause__ or error, SecurityError):
+            return Hangup("sent too long a head", plain_answer(431, "Your request is too long."))
+        return Hangup(
+            "sent no valid HTTP request", plain_answer(400, "That is no valid HTTP request.")
+        )
+
+    def next(self, most: int) -> Event | None:
+        # What came before the end is decided first: the last line of a page that is closed.
+        event = super().next(most) if self._opened else None
+        if event is None and self._hangup is not None:
+            owed, self._owed = self._owed if self._opened else b"", b""
+            return self._hangup._replace(farewell=owed + self._hangup.farewell)
+        return event
+
+    def answers(self) -> bytes:
+        owed, self._owed = self._owed, b""
+        return owed
+
+    def reply(self, reply: Reply) -> bytes:
+        data = framed(super().reply(reply))
+        if type(reply) is Bye and data:
+            return data + Frame(Opcode.CLOSE, _GOING_AWAY).serialize(mask=False)
+        return data
+
+
+_GOING_AWAY = (1001).to_bytes(2, "big")
+"""RFC 6455 7.4.1: the endpoint goes away."""
+
+
+def _head(request: Request) -> Head:
+    """What matters of a request. A header that may stand once and stands twice counts as absent, or as wrong."""
+    headers = request.headers
+    upgrade = ",".join(headers.get_all("Upgrade")).lower()
+    origins = headers.get_all("Origin")
+    try:
+        host = headers.get("Host")
+        none_match = headers.get("If-None-Match")
+    except MultipleValuesError:
+        host = none_match = None
+    return Head(
+        request.method,
+        request.path,
+        host,
+        ",".join(origins) if origins else None,
+        none_match,
+        upgrade == "websocket",
+    )

@@ -1,0 +1,125 @@
+"""A real browser: Debian's chromium, driven by playwright, and visitors who use the page as people do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
+
+from tests.conftest import DEADLINE_S, PATIENCE, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DEADLINE_MS = DEADLINE_S * PATIENCE * 1000
+
+ARGUMENTS = ["--disable-background-networking", "--disable-component-update", "--no-first-run"]
+
+OF_THE_NETWORK = ("net::ERR", "WebSocket connection to", "Failed to load resource")
+"""Console errors that a cut network and a killed server are allowed to cause."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests; each visitor has a profile of its own."""
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "there is no chromium: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else ARGUMENTS
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield launched
+        launched.close()
+
+
+class Visitor:
+    """Somebody with a browser; `trouble` is what must not happen to them."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.context = context
+        self.address = address
+        self.trouble: list[str] = []
+        self.page = self._tab()
+
+    def _tab(self) -> Page:
+        page = self.context.new_page()
+        page.set_default_timeout(DEADLINE_MS)
+        page.on("pageerror", lambda error: self.trouble.append(f"page error: {error}"))
+        page.on("console", self._console)
+        page.on("dialog", lambda dialog: (self.trouble.append("a dialog"), dialog.dismiss()))
+        page.goto(self.address)
+        return page
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(map(message.text.count, OF_THE_NETWORK)):
+            self.trouble.append(f"console: {message.text}")
+
+    def tab(self) -> Visitor:
+        """Another tab of the same person."""
+        other = Visitor.__new__(Visitor)
+        other.context, other.address, other.trouble = self.context, self.address, self.trouble
+        other.page = other._tab()
+        return other
+
+    def join(self, alias: str) -> Visitor:
+        self.page.fill("#door-alias", alias)
+        self.page.press("#door-alias", "Enter")
+        self.is_in()
+        return self
+
+    def is_in(self) -> None:
+        self.page.wait_for_selector("#house:not([hidden])")
+        self.page.wait_for_selector("#room-name:not(:empty)")
+
+    def say(self, text: str) -> None:
+        self.page.fill("#text", text)
+        self.page.press("#text", "Enter")
+
+    def reads(self, text: str) -> None:
+        """The text stands in the flow, once."""
+        expect(self.page.locator("#log").get_by_text(text, exact=True)).to_have_count(
+            1, timeout=DEADLINE_MS
+        )
+
+    def texts(self) -> list[str]:
+        """What was said, in order, as far as it is shown."""
+        return self.page.locator("#log .line .text").all_inner_texts()
+
+    def has_stored(self, text: str) -> None:
+        """One's own line has its tick."""
+        line = self.page.locator("#log .line:not(.pending)", has_text=text)
+        expect(line.locator(".tick")).to_have_count(1, timeout=DEADLINE_MS)
+
+    def evaluate(self, script: str) -> Any:
+        return self.page.evaluate(script)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
+    """`visit(server, alias="", **options)`: a new person at the page; nothing of `trouble` may have happened."""
+    visitors: list[Visitor] = []
+
+    def made(server: Server, alias: str = "", **options: Any) -> Visitor:
+        context = browser.new_context(**options)
+        host, port = server.address
+        visitors.append(Visitor(context, f"http://{host}:{port}/"))
+        return visitors[-1].join(alias) if alias else visitors[-1]
+
+    yield made
+    for visitor in visitors:
+        visitor.context.close()
+    for visitor in visitors:
+        assert visitor.trouble == []
