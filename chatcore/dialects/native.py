@@ -88,23 +88,28 @@ class Native(Lines):
     def _events(self, block: bytes) -> deque[Event]:
         events: deque[Event] = deque()
         ids: set[str] = set()
+        said: list[Say] = []
+        """What can become one run."""
         for line in block.split(b"\n"):
             if not line.strip(b" \t\r"):
                 continue
             event = self._event(line)
-            last = events[-1] if events else None
             if type(event) is Say:
                 # A retry is decided when what it repeats is stored, so that it is acknowledged.
                 is_retry = not ids.isdisjoint(event.ids)
                 ids.update(event.ids)
-                if type(last) is Say and not is_retry and _one_run(last, event):
-                    events[-1] = last._replace(
-                        text=f"{last.text}\n{event.text}",
-                        lines=last.lines + 1,
-                        ids=last.ids + event.ids,
-                    )
+                if said and not is_retry and _one_run(said[0], event):
+                    said.append(event)
                     continue
-            events.append(event)
+            if said:
+                events.append(_run_of(said))
+            said = []
+            if type(event) is Say:
+                said.append(event)
+            else:
+                events.append(event)
+        if said:
+            events.append(_run_of(said))
         return events
 
     def _event(self, line: bytes) -> Event:
@@ -122,6 +127,8 @@ class Native(Lines):
             )
         if not isinstance(message, dict):
             return Mistake(Refusal("bad_json", "A message is a JSON object: {...}."))
+        if self._joined and (say := _simple_say(message)) is not None:
+            return say
         tag, line_id = _tag(message), _id_or_none(message.get("id"))
         try:
             return self._command(message, tag)
@@ -154,16 +161,48 @@ class Native(Lines):
         return native_reply(reply)
 
 
-def _one_run(last: Say, say: Say) -> bool:
+def _simple_say(message: dict[str, Any]) -> Say | None:
+    """The short cut for what nearly all messages are: an ASCII line for a room, with its id and nothing else.
+
+    It gives what `_command` would, in a fifth of the time, and None for everything that needs a closer look.
+    """
+    if len(message) != SIMPLE_FIELDS or message.get("t") != "say":
+        return None
+    room, line_id, text = message.get("room"), message.get("id"), message.get("text")
+    if not (type(room) is type(line_id) is type(text) is str):
+        return None
+    if not (text and room.isascii() and text.isascii() and _ID.match(line_id)):
+        return None
+    if len(text) > LINE_BYTES or len(room) > NAME_BYTES or text.count("\n") >= TEXT_LINES:
+        return None
+    return _new(Say, (room, text, 1, (line_id,), False, None, False))
+
+
+SIMPLE_FIELDS = 4
+"""`t`, `id`, `room`, `text`."""
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time."""
+
+
+def _one_run(first: Say, say: Say) -> bool:
     """They can be one run: the same room and kind, nobody waits for a tagged answer, and lines are lines."""
     return (
-        last.room == say.room
-        and last.me is say.me
-        and last.re is None
+        first.room == say.room
+        and first.me is say.me
+        and first.re is None
         and say.re is None
         and "\n" not in say.text
-        and (last.lines > 1 or "\n" not in last.text)
+        and "\n" not in first.text
     )
+
+
+def _run_of(said: list[Say]) -> Say:
+    if len(said) == 1:
+        return said[0]
+    ids = tuple(line_id for say in said for line_id in say.ids)
+    text = "\n".join([say.text for say in said])
+    return said[0]._replace(text=text, lines=len(said), ids=ids)
 
 
 def _hello(message: dict[str, Any], tag: str | int | None) -> Hello:

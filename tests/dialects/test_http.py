@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chatcore.connection.opening import open_dialect
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.http import Head, Site, answer, check_origin, host_name, site_files
+from chatcore.dialects.sniff import Kind
 from chatcore.dialects.websocket import Web
 
 FILES = site_files((("index.html", b"<!doctype html>"), ("page.css", b"body{}")))
@@ -206,8 +208,10 @@ def test_nothing_of_a_request_is_repeated() -> None:
 
 def test_without_a_page_the_answer_says_why() -> None:
     site = Site({}, SITE.hosts, missing="The page needs a package.")
-    end = asked(get(), site)
-    assert b" 501 " in end.farewell
+    end = open_dialect(Kind.HTTP, get(), site, encrypted=False)
+    assert type(end) is Hangup
+    assert not end.served
+    assert end.farewell.startswith(b"HTTP/1.1 501 ")
     assert b"The page needs a package." in end.farewell
 
 
@@ -215,4 +219,17 @@ def test_host_names() -> None:
     assert host_name("[fe80::1%25eth0]") is None
     assert host_name("Chat.LAN.:80") == "chat.lan"
     assert host_name("a:b") is None
-    assert answer(SITE, Head("GET", "/", None, None, None, False)).startswith(b"HTTP/1.1 400")
+    nameless = answer(SITE, Head("GET", "/", None, None, None, False))
+    assert nameless.farewell.startswith(b"HTTP/1.1 400")
+
+
+def test_a_file_that_is_fetched_is_no_refusal() -> None:
+    fetched = asked(get("/page.css?secret=1"))
+    assert (fetched.served, fetched.reason) == (True, "fetched /page.css")
+    for raw in (
+        get("/nothing"),
+        get(host="evil.example"),
+        get("/ws"),
+        get().replace(b"GET", b"PUT"),
+    ):
+        assert not asked(raw).served

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatcore.dialects import native
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.native import NATIVE_LINE_BYTES, TRIES, Native
 from chatcore.hub.command import (
@@ -556,3 +557,38 @@ def test_no_bytes_in_any_split_raise() -> None:
 @pytest.mark.timeout(1_800)
 def test_no_bytes_in_any_split_raise_at_full_size() -> None:
     fuzz(1_000_000, seed=2)
+
+
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "t": st.sampled_from(["say", "me", "ping", "dm"]),
+        "id": st.sampled_from(["1", "2", "3", "a-b_c", "", "ü", "x" * 65, 7]),
+        "room": st.sampled_from(["#lobby", "#ü", "", None, 3, "#" + "x" * 600]),
+        "text": st.one_of(
+            st.sampled_from(["", "x", "a\nb", "\n" * 300, "y" * 4_096, "y" * 4_097, "\x1b"]),
+            st.text(max_size=8),
+        ),
+        "re": st.sampled_from(["tag", 1, None]),
+        "more": st.booleans(),
+    },
+)
+
+
+@given(st.lists(FIELDS, max_size=12), st.integers(1, 20))
+def test_the_short_cut_gives_what_the_long_way_gives(
+    messages: list[dict[str, object]], most: int
+) -> None:
+    def events(short: bool) -> list[object]:
+        dialect = Native()
+        dialect.reply(WELCOME)
+        dialect.feed(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+        with pytest.MonkeyPatch.context() as patch:
+            if not short:
+                patch.setattr(native, "_simple_say", lambda message: None)
+            found = []
+            while (event := dialect.next(most)) is not None:
+                found.append(event)
+            return found
+
+    assert events(short=True) == events(short=False)

@@ -7,11 +7,14 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
+from chatcore.dialects import websocket
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.http import Site
 from chatcore.dialects.native import NATIVE_LINE_BYTES
@@ -184,3 +187,63 @@ def test_before_the_hello_there_are_refusals_as_in_the_native_dialect() -> None:
     assert type(event) is Mistake
     refused = Refused(Refusal("hello_first", "x"))
     assert browser.read(browser.web.reply(refused))[0].data == native_reply(refused).rstrip(b"\n")
+
+
+def raw_frame(opcode: int, payload: bytes, *, fin: bool) -> bytes:
+    """Also one that no client may send."""
+    size = len(payload)
+    length = bytes((0x80 | size,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes((opcode | (0x80 if fin else 0),)) + length + bytes(4) + payload
+
+
+FRAMES = st.lists(
+    st.one_of(
+        st.builds(
+            raw_frame,
+            st.sampled_from([1, 1, 1, 0, 2, 8, 9, 10, 3]),
+            st.one_of(
+                st.binary(max_size=8),
+                st.just(b'{"t":"ping"}'),
+                st.just(b'{"t":"say","id":"1","room":"#lobby","text":"' + b"x" * 200 + b'"}'),
+                st.just(b"y" * 200),
+            ),
+            fin=st.booleans(),
+        ),
+        st.binary(min_size=1, max_size=6),
+    ),
+    max_size=6,
+)
+
+
+@given(FRAMES, st.integers(1, 400), st.booleans())
+def test_any_split_and_the_long_way_give_the_same(
+    frames: list[bytes], split: int, short: bool
+) -> None:
+    def outcome(split: int, *, short: bool) -> tuple[list[object], bytes]:
+        browser = Browser()
+        browser.join()
+        data = b"".join(frames)
+        events: list[object] = []
+        with pytest.MonkeyPatch.context() as patch:
+            if not short:
+                patch.setattr(websocket, "text_of", lambda data, at, end: None)
+            owed = b""
+            for at in range(0, len(data), split):
+                browser.web.feed(data[at : at + split])
+                while (event := browser.web.next(1)) is not None:
+                    events.append(event)
+                    if type(event) is Hangup:
+                        return events, owed
+                owed += browser.web.answers()
+        return events, owed
+
+    events, owed = outcome(1 << 20, short=True)
+    again, owed_again = outcome(split, short=short)
+    # Where the end comes with them, the answers are in its last words.
+    assert _without_end(again) == _without_end(events)
+    if not any(type(event) is Hangup for event in events):
+        assert owed_again == owed
+
+
+def _without_end(events: list[object]) -> list[object]:
+    return [type(event) if type(event) is Hangup else event for event in events]
