@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 from chatcore import __version__
+from chatcore.printing import say
 
 USAGE = """\
 usage: chatcore serve [...]            run a server
@@ -22,13 +23,15 @@ Each explains itself: chatcore serve --help, chatcore chat --help, and so on.
 """
 
 COMMANDS = {
-    "serve": ("chatcore.server", "main"),
     "chat": ("chatcore.client", "main"),
     "status": ("chatcore.status", "run"),
     "passwd": ("chatcore.passwords", "main"),
 }
 """For each the module that is imported when it is asked for, and the function in it that takes the arguments and
 returns the exit code."""
+
+SERVER = ("serve", "check-config")
+"""They take the same command line."""
 
 TOOLS = ("modlog", "backup", "check", "export")
 """They work with a data folder, and share their beginning."""
@@ -40,8 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the subcommand; returns its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     match arguments:
-        case ["check-config", *rest]:
-            return main(["serve", "--check-config", *rest])
+        case [name, *rest] if name in SERVER:
+            from chatcore.server import main as serve
+
+            return serve(rest, f"chatcore {name}")
         case [name, *rest] if name in COMMANDS:
             module, function = COMMANDS[name]
             code: int = getattr(import_module(module), function)(rest)
@@ -51,11 +56,9 @@ def main(argv: list[str] | None = None) -> int:
 
             return run(tool, rest)
         case ["--version"]:
-            sys.stdout.write(f"chatcore {__version__}\n")
-            return 0
+            return say(f"chatcore {__version__}\n")
         case ["--help" | "-h"]:
-            sys.stdout.write(USAGE)
-            return 0
+            return say(USAGE)
         case _:
             pass
     sys.stderr.write(USAGE)

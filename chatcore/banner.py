@@ -43,7 +43,7 @@ def banner(
         f"nc {_reachable(host)} {port}" if plain else f"openssl s_client -quiet -connect {where}"
     )
     lines.append(f"  or:     {without}")
-    page = f"none. {no_page}" if no_page else f"http://{_shown((_reachable(host), port))}/"
+    page = f"none. {no_page}" if no_page else f"{'http' if plain else 'https'}://{where}/"
     lines.append(f"  page:   {page}")
     if _is_loopback(host):
         lines.append(
@@ -86,7 +86,7 @@ def port_unavailable(host: str, port: int, error: OSError) -> str:
         return f"chatcore: not allowed to listen on {where}. Ports below 1024 need rights: choose a higher --port.\n"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"chatcore: {host} is no address of this machine. Choose another --host.\n"
-    return f"chatcore: cannot listen on {where}: {error.strerror or error}\n"
+    return f"chatcore: cannot listen on {where}: {error.strerror or error}. Choose another --host or --port.\n"
 
 
 def port_owner(port: int) -> str:

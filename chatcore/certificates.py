@@ -87,7 +87,7 @@ class Certificates:
             if settings.data is None:
                 self._for_this_run(addresses)
             else:
-                self._take(_kept_in(settings.data, addresses))
+                self._take_own(_kept_in(settings.data, addresses))
         except _CannotMakeError as error:
             if settings.tls_required:
                 raise CertificateError(f"tls.required, but {error}") from None
@@ -95,12 +95,15 @@ class Certificates:
 
     def reload(self, settings: Settings) -> None:
         """Take what is configured now for those who come from now on; what is broken changes nothing."""
-        if self.door.context is not None:
-            # Without a certificate nobody could come in any more.
-            self.door.required = settings.tls_required
         pair = _configured(settings, self._environ) or self._pair
         if pair is not None and settings.tls_enabled:
             self._take_or_complain(pair)
+        if self.door.context is not None:
+            self.door.required = settings.tls_required
+        elif settings.tls_required:
+            # Nobody could come in any more.
+            words = "tls.required is not in force, there is no certificate. To encrypt: %(way)s"
+            logger.error(words, {"way": HOW_TO_GET})
 
     def watch(self, reactor: Reactor) -> None:
         """Look at the files now and then."""
@@ -122,10 +125,20 @@ class Certificates:
         except CertificateError as error:
             # What was looked at once is not complained of again.
             self._stamp = _look(self._pair) if self._pair is not None else ()
-            logger.error("the old certificate stays: %s", error)
+            logger.error("the old certificate stays: %(reason)s", {"reason": str(error)})
             return
         if self.fingerprint != before:
-            logger.info("a new certificate is in force: %s", self.fingerprint)
+            found = {"fingerprint": self.fingerprint}
+            logger.info("a new certificate is in force: %(fingerprint)s", found)
+
+    def _take_own(self, pair: Pair) -> None:
+        try:
+            self._take(pair)
+        except CertificateError as error:
+            raise CertificateError(
+                f"{error}; put the files of a backup there, or remove both {CERT_FILE} and {KEY_FILE}: the server then "
+                "makes new ones, and who trusted the old one is warned"
+            ) from None
 
     def _take(self, pair: Pair) -> None:
         # Looked at before it is read: what is written meanwhile is read again.
@@ -167,7 +180,7 @@ def _kept_in(data: str, addresses: Iterable[str]) -> Pair:
     pair = Pair(folder / CERT_FILE, folder / KEY_FILE, "made by this server")
     if pair.cert.exists() and pair.key.exists():
         return pair
-    logger.info("making a certificate: %s", pair.cert)
+    logger.info("making a certificate: %(path)s", {"path": str(pair.cert)})
     return _made(folder, addresses, pair.origin)
 
 

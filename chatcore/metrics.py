@@ -263,6 +263,12 @@ FAMILIES = (
         lambda it: _by("reason", it.crowd.turned_away.items()),
     ),
     Family(
+        "chatcore_files_fetched_total",
+        "counter",
+        "Files of the page that browsers fetched, those among them that they had already.",
+        lambda it: it.exchange.reception.served,
+    ),
+    Family(
         "chatcore_handshakes",
         "gauge",
         "TLS handshakes under way, and those that wait for their turn.",

@@ -99,6 +99,9 @@ class Scrypt(NamedTuple):
             raise BadHash(
                 f"a cheaper scrypt hash: one try may take {MEMORY_MOST >> 20} MiB and some 2 s"
             )
+        if cost_log2 >= 16 * block_size:
+            # RFC 7914 2: N < 2^(128·r/8). Another one can be computed with no password.
+            raise BadHash("a scrypt hash whose ln is below 16·r")
         if not HASH_BYTES_LEAST <= len(digest) <= HASH_BYTES_MOST:
             raise BadHash(f"a scrypt hash of {HASH_BYTES_LEAST} to {HASH_BYTES_MOST} bytes")
         return cls(cost_log2, block_size, parallel, salt, digest)

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from chatcore.certificates import Certificates
-from chatcore.config import EXIT_STORAGE
+from chatcore.config import EXIT_STORAGE, SCRIPT
 from chatcore.connection.crowd import Crowd
 from chatcore.connection.exchange import STORAGE, Exchange
 from chatcore.connection.listener import Listener
@@ -83,10 +83,11 @@ class Server:
         """New lines are refused while the disk is in trouble; if it has failed, there is no going on."""
         if failure and not self.exit_code:
             self.exit_code = EXIT_STORAGE
-            logger.critical("the disk failed: %s", failure)
+            logger.critical("the disk failed: %(reason)s", {"reason": failure})
             self._leave(STORAGE)
         elif trouble != self.world.trouble:
-            logger.error("storing: %s", trouble or "the disk takes what is said again")
+            reason = trouble or "the disk takes what is said again"
+            logger.error("storing: %(reason)s", {"reason": reason})
         self.world.trouble = trouble
 
     def stop(self) -> None:
@@ -99,7 +100,8 @@ class Server:
     def _leave(self, reason: str) -> None:
         self.stopping = True
         people, stall_ms = len(self.exchange.connections), self.reactor.stats.longest_stall_ms
-        logger.info("stopping: telling %d; the longest turn took %.0f ms", people, stall_ms)
+        words = "stopping: telling %(people)d; the longest turn took %(stall_ms).0f ms"
+        logger.info(words, {"people": people, "stall_ms": stall_ms})
         for listener in self.listeners:
             listener.close()
         self.exchange.stop(reason)
@@ -111,8 +113,8 @@ def _nothing() -> None:
     """Makes the next turn not wait: a reader that catches up could take more at once."""
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], prog: str = SCRIPT) -> int:
     """Run a server until it is told to stop. Returns the exit code: 0, 64, 69, 74 or 78."""
     from chatcore.start import start  # it is made of what stands above
 
-    return start(argv)
+    return start(argv, prog)

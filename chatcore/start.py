@@ -19,6 +19,7 @@ from chatcore.certificates import CertificateError
 from chatcore.connection.listener import Unavailable, listen_on, raise_descriptor_limit
 from chatcore.keeping import InMemory, OnDisk
 from chatcore.metrics import Sources
+from chatcore.printing import open_missing, say
 from chatcore.reactor.loop import Reactor
 from chatcore.report import Report
 from chatcore.server import Server
@@ -35,9 +36,10 @@ back only after Python's usual 5 ms while the index is made: a ping then took up
 logger = logging.getLogger("chatcore.server")
 
 
-def start(argv: list[str]) -> int:
+def start(argv: list[str], prog: str) -> int:
     """Run a server until it is told to stop. Returns the exit code: 0, 64, 69, 74 or 78."""
-    settings = config.load_or_explain(argv, os.environ)
+    open_missing()
+    settings = config.load_or_explain(argv, os.environ, prog)
     if isinstance(settings, int):
         return settings
     descriptors = raise_descriptor_limit()
@@ -75,10 +77,8 @@ def start(argv: list[str]) -> int:
     server.certificates.watch(reactor)
     tls, door = server.certificates.words, server.certificates.door
     no_page = server.page.words
-    sys.stdout.write(
-        banner(addresses, data=settings.data, tls=tls, only_tls=door.required, no_page=no_page)
-    )
-    sys.stdout.flush()
+    # Whether or not anybody reads it: the server goes on.
+    say(banner(addresses, data=settings.data, tls=tls, only_tls=door.required, no_page=no_page))
     service.begin(reactor, lambda: in_short(server))
     reactor.run()
     if admin is not None:
@@ -91,7 +91,8 @@ def _let_go(server: Server, console: diagnostics.Console) -> int:
     keeping = server.keeping
     keeping.close()
     if unsaved := keeping.journal.failure or keeping.journal.trouble:
-        logger.critical("stopped; what nobody was told is stored is lost: %s", unsaved)
+        words = "stopped; what nobody was told is stored is lost: %(reason)s"
+        logger.critical(words, {"reason": unsaved})
         server.exit_code = config.EXIT_STORAGE
     else:
         logger.info("stopped")

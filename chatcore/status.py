@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatcore import config
 from chatcore.admin import address_of, place_of
+from chatcore.printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -76,8 +77,8 @@ def run(argv: list[str]) -> int:
         words = (error.strerror if isinstance(error, OSError) else "") or str(error)
         sys.stderr.write(f"chatcore: no answer at {place}: {words}. {NOBODY}\n")
         return config.EXIT_UNAVAILABLE
-    sys.stdout.write(json.dumps(status) + "\n" if arguments.json else shown(status))
-    return 0 if status.get("ready") else EXIT_NOT_READY
+    text = json.dumps(status) + "\n" if arguments.json else shown(status)
+    return say(text, 0 if status.get("ready") else EXIT_NOT_READY)
 
 
 def ask(place: str) -> dict[str, Any]:
@@ -119,19 +120,24 @@ def shown(status: dict[str, Any]) -> str:
     kinds = ", ".join(_connections(row) for row in status["connections"]) or "none"
     lines = [
         f"chatcore {status['version']}, up for {_since(status['uptime_s'])}, {ready}",
-        f"  people:       {status['people']:,} in {status['rooms']:,} rooms; {status['messages']:,} lines said",
+        f"  people:       {status['people']:,} in {_count(status['rooms'], 'room')}; "
+        f"{_count(status['messages'], 'line')} said",
         f"  connections:  {kinds}",
         f"  loop:         longest turn {_ms(loop['longest_turn_s'])}; busy for {loop['busy_s']:,.1f} s of it all",
         f"  storage:      {_storage(storage)}",
-        f"  behind:       {behind['readers']:,} readers, {behind['parked']:,} of them wait for the disk",
+        f"  behind:       {_count(behind['readers'], 'reader')}; waiting for the disk: {behind['parked']:,}",
     ]
     if loop["internal_errors"]:
         lines.append(f"  faults:       {loop['internal_errors']:,}: see the log, and report them")
     lines += [
-        f"    {row['alias'] or '(not joined)'}: {row['lines']:,} lines, {row['seconds']:,.1f} s ({row['dialect']})"
+        f"    {row['alias'] or '(not joined)'}: {_count(row['lines'], 'line')}, {row['seconds']:,.1f} s ({row['dialect']})"
         for row in behind.get("worst", ())
     ]
     return "\n".join(lines) + "\n"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _connections(row: dict[str, Any]) -> str:
@@ -144,7 +150,7 @@ def _storage(storage: dict[str, Any]) -> str:
     if not storage["commits"]:
         return "no commit yet"
     return (
-        f"{storage['commits']:,} commits, half within {_ms(storage['commit_p50_s'])}, 99 % within "
+        f"{_count(storage['commits'], 'commit')}, half within {_ms(storage['commit_p50_s'])}, 99 % within "
         f"{_ms(storage['commit_p99_s'])}, the longest {_ms(storage['commit_longest_s'])}"
     )
 

@@ -16,6 +16,7 @@ from chatcore import config
 from chatcore.dialects.act_form import listed
 from chatcore.dialects.native_form import record_lines
 from chatcore.dialects.plain_form import PlainForm
+from chatcore.printing import printing
 from chatcore.store import tools
 from chatcore.store.check import Fault, check
 from chatcore.store.schema import StoreError
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from chatcore.log.record import Act, Crowd, Joined, Left, Renamed, Said, TopicSet
-
-EXIT_SIGPIPE = 141
-"""What shells report of a program that SIGPIPE ended: 128 + 13."""
 
 FAULTS_NAMED = 100
 """Of one check, then they are only counted: one damaged table can give a million."""
@@ -45,18 +43,13 @@ def run(tool: str, argv: list[str]) -> int:
             config.EXIT_USAGE, "the settings say that nothing is kept; name a folder: --data DIR"
         )
     work: Callable[[argparse.Namespace, Path], int] = TOOLS[tool]
+    folder = Path(settings.data)
     try:
-        code = work(arguments, Path(settings.data))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever closed the pipe has seen enough. Python would flush, and complain, once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_SIGPIPE
+        return printing(lambda: work(arguments, folder))
     except StoreError as error:
         return _failed(config.EXIT_STORAGE, str(error))
     except OSError as error:
         return _failed(config.EXIT_STORAGE, f"{error.filename or 'output'}: {error.strerror}")
-    return code
 
 
 def _failed(code: int, *words: str) -> int:

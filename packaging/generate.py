@@ -80,12 +80,10 @@ def whole() -> argparse.ArgumentParser:
 
 def _complete(action: argparse.Action) -> None:
     """Files and folders are completed as such."""
-    names = {"FILE": shtab.FILE, "PATH": shtab.FILE, "CERT": shtab.FILE, "DIR": shtab.DIRECTORY}
+    names = {"FILE": shtab.FILE, "PATH": shtab.FILE, "DIR": shtab.DIRECTORY}
     metavar = action.metavar if isinstance(action.metavar, str) else ""
     if metavar.endswith(tuple(names)):
         action.complete = names[next(name for name in names if metavar.endswith(name))]  # type: ignore[attr-defined]
-    elif "--data" in action.option_strings:
-        action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
 
 
 def manual(name: str, parser: argparse.ArgumentParser) -> str:

@@ -35,6 +35,15 @@ def test_a_folder_with_an_odd_name_does_not_reach_the_terminal_raw() -> None:
     assert "\x1b" not in banner([("127.0.0.1", 7)], data="/tmp/\x1b[2J")
 
 
+def test_a_server_that_takes_no_plain_connections_names_none() -> None:
+    text = banner([("0.0.0.0", 7)], data=None, tls="SHA256:x", only_tls=True)
+    assert f"openssl s_client -quiet -connect {socket.gethostname()}:7\n" in text
+    assert f"page:   https://{socket.gethostname()}:7/\n" in text
+    # On this machine nobody has to be encrypted.
+    text = banner([("127.0.0.1", 7)], data=None, tls="SHA256:x", only_tls=True)
+    assert "page:   http://127.0.0.1:7/\n" in text
+
+
 def test_one_address_is_shown_as_it_is() -> None:
     text = banner([("fe80::1%eth0", 7)], data="/var/lib/chatcore")
     assert "client_1.py [fe80::1%eth0]:7\n" in text
@@ -46,7 +55,7 @@ def test_one_address_is_shown_as_it_is() -> None:
     [
         (errno.EACCES, "Ports below 1024 need rights"),
         (errno.EADDRNOTAVAIL, "10.1.2.3 is no address of this machine"),
-        (errno.EIO, "cannot listen on 10.1.2.3:7: Input/output error"),
+        (errno.EIO, "cannot listen on 10.1.2.3:7: Input/output error. Choose another --host"),
     ],
 )
 def test_why_a_port_cannot_be_had_is_said_with_the_way_out(code: int, words: str) -> None:

@@ -76,6 +76,15 @@ def test_one_of_our_own_is_made_once_and_kept(
     assert held.door.context is not None
 
 
+def test_a_damaged_one_of_our_own_says_how_to_get_another(
+    settings: Settings, held: Certificates, tmp_path: Path
+) -> None:
+    for name in (CERT_FILE, KEY_FILE):
+        (tmp_path / name).write_text("damaged")
+    with pytest.raises(CertificateError, match=r"no certificate.*remove both.*makes new ones"):
+        held.open(settings, {}, [])
+
+
 def test_half_of_one_is_made_anew(settings: Settings, held: Certificates, tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_text("left over from a crash")
     held.open(settings, {}, [])
@@ -340,12 +349,22 @@ def test_a_reload_takes_other_files_and_what_is_required(
     assert held.door.required
 
 
-def test_a_reload_without_any_certificate_shuts_nobody_out(
-    settings: Settings, held: Certificates
+def test_a_reload_may_bring_the_first_certificate_and_require_it(
+    settings: Settings, held: Certificates, pair: Pair
+) -> None:
+    held.open(replace(settings, tls_enabled=False), {}, [])
+    held.reload(named(settings, pair, tls_required=True))
+    assert held.door.context is not None
+    assert held.door.required
+
+
+def test_a_reload_without_any_certificate_shuts_nobody_out_and_says_so(
+    settings: Settings, held: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     held.open(replace(settings, tls_enabled=False), {}, [])
     held.reload(replace(settings, tls_required=True))
     assert not held.door.required
+    assert "tls.required is not in force" in caplog.text
 
 
 def test_what_is_shown_is_what_openssl_calls_its_fingerprint(pair: Pair) -> None:

@@ -80,7 +80,7 @@ FIXED = [
     f"| own lines not yet acknowledged | {dedup.ID_WINDOW}",
     f"| rooms | {rooms.MOST_ROOMS:,} in all, {rooms.ROOMS_A_SESSION} a session",
     f"| coming back after a restart | {attendance.RESTART_GRACE_S:g} s",
-    f"| bans | {bans.BANS_MOST:,} a list",
+    f"| bans | {bans.BANS_MOST:,} of the server, {bans.ROOM_BANS_MOST} a room",
     f"| sessions that may return | {session.SESSIONS_LAPSED:,}, for {session.TOKEN_DAYS} days",
     f"| a page of history, of a search | {past.HISTORY_MOST}, {past.SEARCH_MOST} lines",
     f"| history in memory | {stream.WINDOW_BYTES // MIB} MiB or {stream.WINDOW_RECORDS:,} records a room, "

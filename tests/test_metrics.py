@@ -269,7 +269,7 @@ def test_status_names_who_is_behind(start: Start, kept: tuple[Server, Path]) -> 
         alice.read_until(f"round {number}$")
     done = command("status", "--data", str(path.parent))
     assert done.returncode == 0, done.stderr
-    assert "2 in 1 rooms; 4,000 lines said" in done.stdout
+    assert "2 in 1 room; 4,000 lines said" in done.stdout
     assert re.search(r"^    Slow: [\d,]+ lines, [\d.,]+ s \(plain\)$", done.stdout, re.MULTILINE)
     status = json.loads(command("status", "--json", "--admin", str(path)).stdout)
     (worst,) = status["behind"]["worst"]
@@ -305,3 +305,9 @@ def test_a_commit_is_counted_in_one_bucket() -> None:
     assert measured.commit_quantile_s(0.5) == COMMIT_BOUNDS_S[1]
     assert measured.commit_quantile_s(0.99) == 99.0
     assert measured.longest_commit_s == 99.0
+
+
+def test_a_share_of_the_commits_never_took_longer_than_the_longest() -> None:
+    measured = Measured()
+    measured.committed(0.0011)
+    assert measured.commit_quantile_s(0.5) == measured.commit_quantile_s(0.99) == 0.0011

@@ -90,6 +90,7 @@ def test_a_password_is_the_same_however_its_accents_are_composed() -> None:
         ("$scrypt$ln=99,r=999999,p=999999$c2FsdA$" + "A" * 43, "cheaper"),
         ("$scrypt$ln=1,r=999999,p=1$c2FsdA$" + "A" * 43, "cheaper"),
         ("$scrypt$ln=15,r=8,p=999$c2FsdA$" + "A" * 43, "cheaper"),
+        ("$scrypt$ln=16,r=1,p=1$c2FsdA$" + "A" * 43, "below 16·r"),
     ],
 )
 def test_what_is_no_hash_or_asks_for_too_much_is_refused(text: str, what: str) -> None:

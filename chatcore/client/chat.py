@@ -233,7 +233,8 @@ class Chat:
             for refusal in refusals:
                 self._teller.complain(self._model.show(refusal))
         elif unsent:
-            self.last_words.append(f"{len(unsent):,} lines were not sent.")
+            one_or_more = "1 line was" if len(unsent) == 1 else f"{len(unsent):,} lines were"
+            self.last_words.append(f"{one_or_more} not sent.")
         self._end(code, *words)
 
     def _end(self, code: int, *words: str) -> None:

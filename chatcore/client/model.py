@@ -58,7 +58,7 @@ class Model:
         self.rooms: dict[str, Place] = {}
         self.away = False
         self.operator = False
-        """As far as the server has told: a return may have ended it."""
+        """As far as the server has told: a return may have ended it, which the next refusal shows."""
         self.reconnect = True
         """False: a loss is not told as one that will be repaired."""
         self.leaving = False
@@ -146,6 +146,7 @@ class Model:
 
     def _on_welcomed(self, event: events.Welcomed) -> list[Line]:
         self._called(event.welcome.alias)
+        self.operator = self.operator and event.welcome.resumed
         self._last_reason = ""
         self.rooms = {fold(each.room): _place(each) for each in event.welcome.rooms}
         if not self._joining:
@@ -195,6 +196,9 @@ class Model:
     def _on_refusal(self, refusal: events.Refusal) -> list[Line]:
         request = refusal.request
         lines = [Line(Kind.REFUSED, refusal_words(refusal))]
+        everywhere = request is not None and not request.room
+        if refusal.code == "not_operator" or (refusal.code == "not_moderator" and everywhere):
+            self.operator = False
         if request is not None and request.is_line:
             self._refused.append(request)
         if request is not None and request.kind == "join":

@@ -125,9 +125,9 @@ class Network:
         """An address that does not answer is given up; names that were looked up have come."""
         if self._resolving:
             return self._resolved(now)
-        if self.deadline is not None and now >= self.deadline:
-            return self._try_next("no answer", now)
-        return []
+        if self.deadline is None or now < self.deadline:
+            return []
+        return self._unanswered(now)
 
     def send(self, data: bytes) -> None:
         if self._socket is not None and self._open and data:
@@ -232,6 +232,17 @@ class Network:
         self._out += self._tunnel.data_to_send()
         self._write(sock)
         return []
+
+    def _unanswered(self, now: float) -> list[Happening]:
+        """Nobody is there; or somebody who said something, but does not encrypt."""
+        if self._tunnel is not None and self._trust is not None:
+            from chatcore.client.tunnel import TunnelError
+
+            try:
+                self._tunnel.lost()
+            except TunnelError as fault:
+                return self._no_tunnel(self._trust, fault, now)
+        return self._try_next("no answer", now)
 
     def _through(
         self, tunnel: Tunnel, trust: Trust, sock: socket.socket, data: bytes, now: float

@@ -3,12 +3,18 @@
 OpenSSL works on two queues in memory (`ssl.MemoryBIO`). Invariants: whatever comes, `received` gives plaintext or
 raises `TunnelError`, whose words a person understands; bytes that are no TLS at all never reach OpenSSL, so that a
 server without TLS is recognised by what it says. Whom to trust is decided in `chatcore.client.trust`.
+
+A server of ours with TLS may be heard before it: it greets whoever is silent, and our first message may be late; and
+whom it turns away at the door (too many connections, full, stopping) it tells in plain text. Neither means that it
+does not encrypt.
 """
 
 from __future__ import annotations
 
 import ssl
 from contextlib import suppress
+
+from chatcore.client.wire import GREETING, NOTICE
 
 PROTOCOL = "chatcore"
 """What is spoken inside, as ALPN calls it (RFC 7301): a server of something else refuses, and nothing is confused."""
@@ -46,6 +52,8 @@ class Tunnel:
         """The server said goodbye: nothing more will come."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._unread = bytearray()
+        self._greeting = b""
+        """What was said before anything that would tell whether it is TLS."""
         self._is_tls = False
         context.set_alpn_protocols([PROTOCOL])
         try:
@@ -81,9 +89,9 @@ class Tunnel:
         return self._outgoing.read()
 
     def lost(self) -> bytes:
-        """The connection ended: nothing comes any more. Raises if what came before was an answer that is not TLS."""
-        if self._unread:
-            raise NotTlsError(self._answer())
+        """Nothing comes any more. Raises if what came before was an answer that is not TLS."""
+        if not self._is_tls and (said := self._greeting or bytes(self._unread)):
+            raise NotTlsError(_answer(said))
         return b""
 
     def leave(self) -> None:
@@ -118,6 +126,11 @@ class Tunnel:
 
     def _recognise(self) -> bool:
         """Whether it is TLS; not known before the first line of another answer is there."""
+        if not self._greeting and self._unread.startswith(GREETING) and b"\n" in self._unread:
+            greeting, _, self._unread = self._unread.partition(b"\n")
+            self._greeting = bytes(greeting)
+        if not self._unread:
+            return False
         first = self._unread[0]
         if first == ALERT:
             # Before anything else the server says no: it has no TLS, or none that is as new as ours.
@@ -126,12 +139,20 @@ class Tunnel:
             self._is_tls = True
             return True
         if b"\n" in self._unread or len(self._unread) >= MAX_ANSWER_BYTES:
-            raise NotTlsError(self._answer())
+            said = bytes(self._unread)
+            if said.startswith(NOTICE):
+                raise TunnelError(f"it says “{_first_line(said.removeprefix(NOTICE))}”")
+            raise NotTlsError(_answer(said))
         return False
 
-    def _answer(self) -> str:
-        line = bytes(self._unread).split(b"\n")[0].decode("utf-8", "replace").strip()
-        return f"it answers without TLS: “{line[:MAX_ANSWER_CHARACTERS]}”"
+
+def _answer(said: bytes) -> str:
+    return f"it answers without TLS: “{_first_line(said)}”"
+
+
+def _first_line(said: bytes) -> str:
+    line = said.split(b"\n")[0].decode("utf-8", "replace").strip()
+    return line[:MAX_ANSWER_CHARACTERS]
 
 
 def _error(fault: ssl.SSLError) -> TunnelError:

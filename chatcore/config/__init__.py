@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from chatcore import __version__
 from chatcore.config.file import read, short, shown
 from chatcore.config.rows import ROWS
-from chatcore.config.values import Several, Wrong, addresses, yes_or_no
+from chatcore.config.values import Several, Wrong, a_path, addresses, yes_or_no
 from chatcore.connection.limits import Limits
 from chatcore.hub.flood import FloodLimits
+from chatcore.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,16 @@ EXIT_UNAVAILABLE = 69
 EXIT_STORAGE = 74
 EXIT_CONFIG = 78
 """As in BSD's sysexits.h: usage, service unavailable, input/output error, configuration."""
+
+SCRIPT = "server_1.py"
+CHECK_CONFIG = "chatcore check-config"
+"""Programs whose command line this is; `chatcore serve` is another one."""
+
+SERVES = "A chat room of one's own: join with the bundled clients, nc or telnet."
+CHECKS = (
+    "Print every setting and where it comes from, or all that is wrong with them. Takes what `chatcore serve` "
+    "takes, and starts nothing."
+)
 
 NO_FOLDER = "there is no home folder to keep the history in: name one with --data DIR, or say --ephemeral to keep nothing"
 
@@ -89,11 +100,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
 
 
-def parser(prog: str = "server_1.py") -> argparse.ArgumentParser:
+def parser(prog: str = SCRIPT) -> argparse.ArgumentParser:
     """The command line of the server."""
     made = Parser(
         prog=prog,
-        description="A chat room of one's own: join with the bundled clients, nc or telnet.",
+        description=CHECKS if prog == CHECK_CONFIG else SERVES,
         epilog="Every flag can also be given in the environment as CHATCORE_… (CHATCORE_PORT=59000), and every "
         "setting in the file of --config. Flags win over the environment, and that over the file.",
         allow_abbrev=False,
@@ -108,15 +119,22 @@ def parser(prog: str = "server_1.py") -> argparse.ArgumentParser:
             options["action"] = "store_true"
         elif row.check is addresses:
             options |= {"action": "append", "metavar": "HOST:PORT"}
+        elif row.check is a_path:
+            options["metavar"] = "FILE"
+        elif row.field == "data":
+            options["metavar"] = "DIR"
         else:
             options["metavar"] = row.flag.strip("-").upper().replace("-", "_")
         group.add_argument(row.flag, **options)
     made.add_argument("--config", metavar="FILE", help="a TOML file with settings")
-    made.add_argument(
-        "--check-config",
-        action="store_true",
-        help="print every setting and where it comes from, and leave",
-    )
+    if prog == CHECK_CONFIG:
+        made.set_defaults(check_config=True)
+    else:
+        made.add_argument(
+            "--check-config",
+            action="store_true",
+            help="print every setting and where it comes from, and leave",
+        )
     made.add_argument("--version", action="version", version=f"chatcore {__version__}")
     return made
 
@@ -243,17 +261,34 @@ def waiting(running: Settings, wanted: Settings) -> list[str]:
     return [row.key for row in changed if row.restart]
 
 
-def load_or_explain(argv: Sequence[str], environment: Mapping[str, str]) -> Settings | int:
+def load_or_explain(
+    argv: Sequence[str], environment: Mapping[str, str], prog: str = SCRIPT
+) -> Settings | int:
     """The settings to run with, or the exit code when there is nothing to run. Explains itself on the terminal."""
-    arguments = parser().parse_args(argv)
+    arguments = parser(prog).parse_args(argv)
     try:
         settings, origins = load(arguments, environment)
+        if arguments.check_config:
+            _look_at_certificate(settings, origins)
     except ConfigError as error:
         for mistake in error.mistakes:
             sys.stderr.write(f"chatcore: {mistake}\n")
         return EXIT_CONFIG
     if not arguments.check_config:
         return settings
-    for row in ROWS:
-        sys.stdout.write(f"{row.key} = {row.shown(settings)}  ({shown(origins[row.key])})\n")
-    return 0
+    return say(
+        "".join(f"{row.key} = {row.shown(settings)}  ({shown(origins[row.key])})\n" for row in ROWS)
+    )
+
+
+def _look_at_certificate(settings: Settings, origins: Mapping[str, str]) -> None:
+    """A start would find out, too late for whoever asks before it. Raises ConfigError."""
+    if not settings.tls_enabled or settings.tls_cert is None or settings.tls_key is None:
+        return
+    from chatcore import certificates  # it takes what brings TLS, which nothing else here needs
+
+    pair = certificates.Pair(Path(settings.tls_cert), Path(settings.tls_key), "")
+    try:
+        certificates.load(pair)
+    except certificates.CertificateError as error:
+        raise ConfigError([f"{shown(origins['tls.cert'])}: {error}"]) from None

@@ -8,6 +8,8 @@ from typing import Any
 from chatcore.config.rows import BY_KEY
 from chatcore.config.values import MOST
 
+SECTIONS = {key.partition(".")[0] for key in BY_KEY if "." in key}
+
 SHOWN_CHARS = 60
 """Of a wrong value: a line of the terminal."""
 
@@ -27,22 +29,26 @@ def read(path: str, mistakes: list[str]) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {}
     for section, entries in content.items():
-        of_section = isinstance(entries, dict) and section not in BY_KEY
-        pairs = entries.items() if of_section else [(None, entries)]
-        for name, value in pairs:
-            key = section if name is None else f"{section}.{name}"
+        pairs = {section: entries}
+        if section not in BY_KEY and isinstance(entries, dict) and (entries or section in SECTIONS):
+            pairs = {f"{section}.{name}": value for name, value in entries.items()}
+        for key, value in pairs.items():
             if key in BY_KEY:
                 found[key] = value
             else:
-                mistakes.append(f"{where}: there is no setting {shown(key)}{_hint(key)}")
+                mistakes.append(f"{where}: {_unknown(key)}")
     return found
 
 
-def _hint(key: str) -> str:
+def _unknown(key: str) -> str:
+    """What is wrong with a key that is no setting's."""
     from difflib import get_close_matches
 
-    near = get_close_matches(key, BY_KEY, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    if key in SECTIONS:
+        return f"{key} must be a section: [{key}], with its settings below"
+    near = get_close_matches(key, (*BY_KEY, *sorted(SECTIONS)), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"there is no setting {shown(key)}{hint}"
 
 
 def shown(text: str) -> str:

@@ -40,12 +40,14 @@ def operators(value: object) -> tuple[Operator, ...]:
             found.append(entry)
             continue
         faults = _faults(entry)
-        if not faults and look(entry["name"]) in taken:
-            faults.append("has a name that is given twice, or looks like another one")
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if isinstance(name, str) and name:
+            if look(name) in taken:
+                faults.append("has a name that is given twice, or looks like another one")
+            taken.add(look(name))
         mistakes += [f"entry {number} {fault}" for fault in faults]
         if not faults:
             found.append(Operator(entry["name"], entry["hash"]))
-            taken.add(look(entry["name"]))
     if mistakes:
         raise Several(mistakes)
     return tuple(found)

@@ -93,7 +93,7 @@ _SPELT = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no"
 def some_text(value: object) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value:
-        raise Wrong("a text")
+        raise Wrong("a text that is not empty")
     return value
 
 

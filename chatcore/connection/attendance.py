@@ -177,7 +177,8 @@ class Attendance:
             self._follow_private(act.to_sid, act.seq)
         if act.act != "announce" or not act.room:
             fields = {"alias": act.alias, "act": act.act, "to": act.to, "room": act.room}
-            log.info("%(alias)s: %(act)s %(to)s %(room)s", fields)
+            command = " ".join(filter(None, (act.act, act.to, act.room)))
+            log.info("%(alias)s used /%(command)s", fields | {"command": command})
         if act.room or act.act not in {"kick", "ban"}:
             return bye
         # With a network, each of its people is kicked because of the ban.
@@ -244,7 +245,7 @@ class Attendance:
         for connection in self._here.pop(record.sid, ()):
             if connection.session is not None:
                 who = _who(connection.session, connection)
-                log.info("%(alias)s left (%(peer)s, %(reason)s)", who | {"reason": "quit"})
+                log.info("%(alias)s left (%(peer)s, %(reason)s)", who | {"reason": bye.reason})
             if connection is not asker and connection.dialect is not None:
                 words = connection.dialect.reply(bye)
                 connection.reader.reply(words, record.seq, record.seq)

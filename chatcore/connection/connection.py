@@ -210,6 +210,13 @@ class Connection:
         except OSError:
             return b""
 
+    def has_unread(self) -> bool:
+        """The peer has said something that we did not come to read yet."""
+        try:
+            return bool(_queued(self.fd, termios.FIONREAD))
+        except OSError:
+            return False
+
     def is_taken(self) -> bool:
         """Our side is ended, the peer's machine has all that we sent, and nothing of its own waits to be read."""
         if not self._draining or self.closing:

@@ -229,7 +229,8 @@ class Delivery:
         """The same bytes to every live reader of a stream. Whoever does not take all of them is live no more."""
         before = self.delivered_seq
         counted = self.delivered
-        for data, position in _pages(form, records, durable):
+        # All of them first: a fault in rendering the second would not know who has the first.
+        for data, position in tuple(_pages(form, records, durable)):
             size = len(data)
             counted.pushes += len(readers)
             counted.push_bytes += len(readers) * size

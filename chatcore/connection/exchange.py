@@ -169,7 +169,7 @@ class Exchange:
 
     # Deciding
 
-    def _decide(self, connection: Connection, dialect: Dialect) -> None:  # noqa: C901 - the hot path
+    def _decide(self, connection: Connection, dialect: Dialect) -> None:  # noqa: C901, PLR0912 - the hot path
         """Decide what the connection has sent, as far as it may be decided now."""
         if self._world.now != self._reactor.now:
             self.clock()
@@ -199,6 +199,8 @@ class Exchange:
                 return
         if dialect.negotiates and (answers := dialect.answers()):
             self.answers.send_now(connection, answers)
+            if self._must_wait(connection):
+                return
         if connection.input_ended:
             self._finish_if_ended(connection, dialect)
 
@@ -298,10 +300,7 @@ class Exchange:
 
     def _refuse(self, connection: Connection, hangup: Hangup) -> None:
         """Say the last words, then close."""
-        log.info(
-            "%(peer)s was turned away: %(reason)s",
-            {"peer": connection.address, "reason": hangup.reason},
-        )
+        self.reception.note(connection, hangup)
         if connection.dialect is not None:
             self.answers.send_now(connection, hangup.farewell)
             self.delivery.finish(connection)

@@ -120,8 +120,10 @@ class Handshakes:
 
     def _begin(self, connection: Connection) -> None:
         first, connection.first = connection.first or b"", b""
+        shaking = _Shaking(connection, self, self._door.context, first)
+        # Not before: only what has become its socket can give the place back.
         self._under_way.add(connection)
-        _Shaking(connection, self, self._door.context, first).go_on()
+        shaking.go_on()
 
 
 class _Shaking:

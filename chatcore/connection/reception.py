@@ -6,6 +6,7 @@ deadlines, to join and to finish a TLS handshake, count from the accept, whateve
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from chatcore.connection.crowd import site
@@ -13,7 +14,7 @@ from chatcore.connection.handshakes import Handshakes
 from chatcore.connection.opening import open_dialect, send_to_tls
 from chatcore.connection.tls import PROTOCOLS
 from chatcore.dialects.client_hello import Unfit, client_hello
-from chatcore.dialects.dialect import Hangup
+from chatcore.dialects.dialect import Ending, Hangup
 from chatcore.dialects.plain_form import GREETING
 from chatcore.dialects.refusals import tls_no_protocol, tls_unfit
 from chatcore.dialects.sniff import TLS_BEGINS, Kind, sniff
@@ -42,6 +43,8 @@ TOO_LATE = b"-- Nobody chose an alias in time. Connect again.\n"
 UNFINISHED = b"-- Your alias had no line end, so it was not taken: it may have been cut short.\n"
 
 
+log = logging.getLogger("chatcore.room")
+
 OUR_PROTOCOLS = {name.encode() for name in PROTOCOLS}
 
 
@@ -63,6 +66,8 @@ class Reception:
         self.handshakes = Handshakes(reactor, limits, door, self._shaken)
         self._browsers: dict[str, float] = {}
         """When each address spoke HTTP last, the longest ago first."""
+        self.served = 0
+        """Files of the page that were fetched since the start."""
         self._opened = opened
         self._refuse = refuse
         self._lost = lost
@@ -88,7 +93,8 @@ class Reception:
             return
         left_s = self._left(connection, self._limits.join_s)
         self._wait(connection, left_s, lambda: self._too_late(connection))
-        if connection.dialect is None and not connection.first and not connection.input_ended:
+        silent = not (connection.first or connection.input_ended or connection.has_unread())
+        if connection.dialect is None and silent:
             if self._must_encrypt(connection):
                 self._refuse(connection, send_to_tls(Kind.PLAIN, b""))
                 return
@@ -128,6 +134,15 @@ class Reception:
             self._refuse(connection, dialect)
         else:
             self._opened(connection, dialect, first)
+
+    def note(self, connection: Connection, hangup: Hangup) -> None:
+        """It is about to hear its last words. A page is some twenty files: who fetches one is no news."""
+        fields = {"peer": connection.address, "reason": hangup.reason}
+        self.served += hangup.ending is Ending.SERVED
+        if hangup.ending is Ending.REFUSED:
+            log.info("%(peer)s was turned away: %(reason)s", fields)
+        else:
+            log.debug("%(peer)s %(reason)s", fields)
 
     def _is_browser(self, connection: Connection) -> bool:
         spoke = self._browsers.get(connection.peer[0])

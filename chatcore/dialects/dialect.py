@@ -6,6 +6,7 @@ it must, because what a line means can depend on what came of the one before. Ne
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeAlias, final
 
 from chatcore.hub.command import Command, Hello, Say
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
     from chatcore.log.reader import Form
 
 
+class Ending(enum.Enum):
+    """How a connection ends that is hung up."""
+
+    REFUSED = "refused"
+    SERVED = "served"
+    """It got what it came for: a file of the page."""
+    CLOSED = "closed"
+    """It said itself that this is the end."""
+
+
 @final
 class Hangup(NamedTuple):
     """The peer is to be told `farewell` and then left; `reason` goes to the log."""
 
     reason: str
     farewell: bytes
+    ending: Ending = Ending.REFUSED
 
 
 Event: TypeAlias = Command | Hello | Hangup

@@ -5,7 +5,7 @@ Theory. A browser can be made to talk to us by anybody's page, so a request is a
 us (`Origin`). One answer a connection, then it is closed: what follows a request is never looked at, so there is
 nothing to smuggle. Nothing that the client sent is repeated.
 
-Out of scope: bodies, ranges, compression, keeping connections alive. The page is six small files.
+Out of scope: bodies, ranges, compression, keeping connections alive. The page is some twenty small files.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from chatcore.dialects.dialect import Ending, Hangup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,8 +68,6 @@ STATUS = {
     421: "Misdirected Request",
     426: "Upgrade Required",
     431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    505: "HTTP Version Not Supported",
 }
 """RFC 9110 15, RFC 6585 5."""
 
@@ -116,25 +116,31 @@ class Head(NamedTuple):
     wants_websocket: bool
 
 
-def answer(site: Site, head: Head) -> bytes:
+def path_of(head: Head) -> str:
+    """Without the query, which means nothing here."""
+    return head.target.partition("?")[0]
+
+
+def answer(site: Site, head: Head) -> Hangup:
     """The one answer to a request that opens no WebSocket."""
-    path = head.target.partition("?")[0]
-    refused = check_host(site, head)
-    if refused is None and head.method not in METHODS:
-        refused = plain_answer(405, "This address answers GET and HEAD only.", Allow="GET, HEAD")
-    elif refused is None and path == WEBSOCKET_PATH:
-        refused = plain_answer(
-            426, "Here chat clients open a WebSocket. The page is at /.", Upgrade="websocket"
-        )
-    return _file(site, head, path) if refused is None else refused
-
-
-def _file(site: Site, head: Head, path: str) -> bytes:
+    path = path_of(head)
     file = site.files.get(path)
+    if refused := check_host(site, head):
+        return Hangup("called this server by another name", refused)
+    if head.method not in METHODS:
+        words = "This address answers GET and HEAD only."
+        return Hangup("asked for more than a file", plain_answer(405, words, Allow="GET, HEAD"))
+    if path == WEBSOCKET_PATH:
+        words = "Here chat clients open a WebSocket. The page is at /."
+        refused = plain_answer(426, words, head=head, Upgrade="websocket")
+        return Hangup("opened no WebSocket", refused)
     if file is None:
-        if path == "/" and site.missing:
-            return plain_answer(501, site.missing, head=head)
-        return plain_answer(404, "There is nothing here. The chat room is at /.", head=head)
+        words = "There is nothing here. The chat room is at /."
+        return Hangup("asked for a file that is not there", plain_answer(404, words, head=head))
+    return Hangup(f"fetched {path}", _file(file, head), Ending.SERVED)
+
+
+def _file(file: File, head: Head) -> bytes:
     fields = {"Content-Type": file.kind, "ETag": file.etag, "Cache-Control": "no-cache"}
     if head.none_match is not None and _names(head.none_match, file.etag):
         return _answer(304, fields, b"", None)
@@ -144,13 +150,14 @@ def _file(site: Site, head: Head, path: str) -> bytes:
 def check_host(site: Site, head: Head) -> bytes | None:
     """The refusal of a request that is not for us (RFC 9110 7.4); None if it is."""
     if head.host is None or not head.target.startswith("/"):
-        return plain_answer(400, "Send one Host, and a path.")
+        return plain_answer(400, "Send one Host, and a path.", head=head)
     name = host_name(head.host)
     if name is None or name not in site.hosts:
         return plain_answer(
             421,
             "This chat room does not go by that name. Use its address, or have it named in the server's settings: "
             '[web] names = ["…"].',
+            head=head,
         )
     return None
 

@@ -185,7 +185,8 @@ class TelnetPlain(Plain):
             return b"\r\n" + data if self._hidden else data
         self._hidden = self._asking
         if self._asking:
-            return data + self._telnet.offer(ECHO)
+            # What it asked before is refused before: a refusal of that echo would take back this offer.
+            return self.answers() + data + self._telnet.offer(ECHO)
         return WONT_ECHO + b"\r\n" + data
 
 

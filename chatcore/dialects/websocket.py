@@ -23,7 +23,7 @@ try:
 except ImportError:  # a build of the package without its C part
     from websockets.utils import apply_mask
 
-from chatcore.dialects.dialect import Event, Hangup
+from chatcore.dialects.dialect import Ending, Event, Hangup
 from chatcore.dialects.http import (
     WEBSOCKET_PATH,
     Head,
@@ -253,10 +253,10 @@ class Web(Native):
             self._hangup = self._unreadable(self._protocol.handshake_exc)
         elif self._protocol.close_expected():
             error = self._protocol.parser_exc
-            self._hangup = Hangup(
-                "closed the page" if error is None else f"broke the WebSocket protocol: {error}",
-                b"",
-            )
+            if error is None:
+                self._hangup = Hangup("closed the page", b"", Ending.CLOSED)
+            else:
+                self._hangup = Hangup(f"broke the WebSocket protocol: {error}", b"")
 
     def _request(self, request: Request, *, early: bool) -> None:
         """Answer it. `early`: something came right behind it, before a WebSocket could be open."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatcore.hub.bans import Ban
+from chatcore.hub.bans import Ban, key_of
 from chatcore.hub.session import NO_END
 from chatcore.log.record import is_told_person
 
@@ -74,9 +74,17 @@ def _mute(state: State, act: Act) -> None:
     sids = [act.to_sid]
     if act.act == "unmute":
         muted_ms = 0
-        if (mute := mutes.drop(act.to)) is not None and mute.sid != act.to_sid:
-            # Somebody else came under that alias since.
-            sids.append(mute.sid)
+        if (mute := mutes.entries.get(key_of(act.to))) is not None:
+            # Others came under that alias since, and may be gone again.
+            sids += [
+                mute.sid,
+                *(
+                    each.sid
+                    for each in state.sessions.values()
+                    if each.muted_ms and mutes.of_name(each.alias, act.time_ms) is mute
+                ),
+            ]
+            mutes.drop(act.to)
     else:
         muted_ms = act.until_ms or NO_END
         mutes.prune(act.time_ms)
@@ -88,10 +96,10 @@ def _mute(state: State, act: Act) -> None:
 
 
 def mute_arrival(state: State, session: Session, now_ms: int) -> None:
-    """Somebody arrives under an alias that may be muted."""
+    """Somebody arrives, or comes back, under an alias that may be muted."""
     mute = state.house.mutes.of_name(session.alias, now_ms)
     if mute is not None:
-        session.muted_ms = mute.until_ms or NO_END
+        session.muted_ms = max(session.muted_ms, mute.until_ms or NO_END)
 
 
 def _ban(state: State, act: Act) -> Ban:

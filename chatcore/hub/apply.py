@@ -91,9 +91,9 @@ def _open(state: State, record: Opened) -> None:
     if session is None:
         session = Session(record.sid, record.alias, record.token_hash)
         state.add_session(session)
-        mute_arrival(state, session, record.time_ms)
     state.changing(session)
     session.alias = record.alias
+    mute_arrival(state, session, record.time_ms)
     session.come_back(record.seq)
     session.lapsed_ms, session.lapsed_seq = None, 0
     state.lapsed.pop(record.sid, None)
@@ -117,6 +117,7 @@ def _join(state: State, record: Joined) -> None:
     room = state.named.get(record.room)
     if room is None:
         room = state.add_room(Room(record.room))
+        room.since = record.seq
         # Whoever makes a room moderates it.
         state.name(room.moderators, room, record.sid)
     if record.sid in room.invited:

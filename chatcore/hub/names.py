@@ -39,6 +39,9 @@ ALLOWED_CATEGORIES = frozenset("LMNSP")
 """First letters of the general categories: letters, marks, numbers, symbols, punctuation. Not Z (spaces) and not
 C (controls, format and bidi characters, private use, unassigned, surrogates)."""
 
+ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3,}(/[0-9.]*)?")
+"""What reads as an IPv4 address or network. It is no alias, because bans name those by the same word."""
+
 MARKS_IN_A_ROW = 4
 """Marks that may stand on one letter, decomposed (UTS #39, 5.4): enough for every script that is written, and too few
 to reach into the lines above and below."""
@@ -79,6 +82,8 @@ def alias(text: str) -> str | Refusal:
     broken = _broken_rule(name)
     if broken:
         return Refusal("alias_not_allowed", f"An alias {broken}. {ALLOWED} Choose another alias.")
+    if ADDRESS.fullmatch(name):
+        return Refusal("alias_not_allowed", f"{name} looks like an address. Choose another alias.")
     return name
 
 

@@ -7,7 +7,7 @@ To the published table are added: i is l, because I is (else `ian` could pass fo
 fullwidth letters are their usual selves, small capitals are capitals, and the light line of a box is a bar.
 
 Invariants: names with equal skeletons have equal keys; ASCII names that differ only in case have equal keys; `look`
-is idempotent. Beyond that it is not blind to case: г looks like r, and Г like no letter of ours. So whoever asks
+is idempotent. Beyond that it is not blind to case: г looks like r, and Г does not. So whoever asks
 whether a name passes for another looks for its `look` among the `looks` of that one.
 
 The big table is read when the first name comes that is not ASCII: a start does not pay for it.
@@ -27,7 +27,7 @@ Look = NewType("Look", str)
 """What a name looks like, to be compared and never shown."""
 
 DASHES = "-\u30fc"
-"""The looks of all dashes. The server signs with them: `-- words`, `— 1,204 lines missed —`."""
+"""The looks of most dashes. The server signs with them: `-- words`, `— 1,204 lines missed —`."""
 
 _ASCII = str.maketrans(
     {chr(code): chr(code).lower() for code in range(ord("A"), ord("Z") + 1)}

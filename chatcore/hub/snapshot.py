@@ -183,6 +183,8 @@ def _thawed_session(sid: str, fields: dict[str, Any]) -> Session:
 
 def _room(room: Room) -> dict[str, Any]:
     fields: dict[str, Any] = {"topic": room.topic, "history": room.history}
+    if room.since:
+        fields["since"] = room.since
     if room.arrived:
         fields["arrived"] = room.arrived
     if room.departed:
@@ -201,6 +203,7 @@ def _room(room: Room) -> dict[str, Any]:
 def _thawed_room(name: str, fields: dict[str, Any]) -> Room:
     room = Room(name)
     room.topic, room.history = fields["topic"], fields["history"]
+    room.since = fields.get("since", 0)
     room.arrived.update(fields.get("arrived", {}))
     room.departed.update(fields.get("departed", {}))
     room.moderators.update(dict.fromkeys(fields.get("moderators", ())))

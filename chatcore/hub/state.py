@@ -38,11 +38,14 @@ class Room:
         "members",
         "moderators",
         "name",
+        "since",
         "topic",
     )
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.since = 0
+        """The `seq` of the join that made it: whoever was in a room of that name before was in another one."""
         self.topic = ""
         self.history = False
         self.members: dict[str, Session] = {}

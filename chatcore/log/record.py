@@ -145,7 +145,7 @@ class Act(NamedTuple):
     alias: str
     """Who did it."""
     act: str
-    """`kick`, `ban`, `unban`, `mute`, `unmute`, `op`, `deop`, `lock`, `unlock`, `invite`, `announce` or `oper`."""
+    """One of `ACTS`."""
     to: str
     """To whom: an alias, an address or a network; for `oper` the operator's name; empty: to nobody."""
     to_sid: str
@@ -155,6 +155,14 @@ class Act(NamedTuple):
     until_ms: int
     """When it ends by itself; 0: it does not."""
 
+
+ACTS = frozenset(
+    {
+        *("kick", "ban", "unban", "mute", "unmute", "announce", "oper"),
+        *("op", "deop", "lock", "unlock", "invite"),
+    }
+)
+"""What operators do, and what is done in rooms alone."""
 
 MODERATION = "moderation"
 """The stream of all acts. Nobody follows it; pages are read from it. No room and no sid has that name."""

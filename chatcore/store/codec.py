@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from chatcore.log.record import (
+    ACTS,
     Act,
     Closed,
     Crowd,
@@ -100,6 +101,8 @@ def _record(entry: object) -> Record:
         raise ValueError(f"a {kind.__name__} with other fields than it has")
     if kind is Said:
         _check_said(fields)
+    elif kind is Act and fields[5] not in ACTS:
+        raise ValueError("an Act of no known kind")
     record: Record = kind(*[_names(each) if type(each) is list else each for each in fields])
     return record
 

@@ -33,7 +33,7 @@ class Measured:
         self.commits += 1
 
     def commit_quantile_s(self, share: float) -> float | None:
-        """The bound that this share of the commits kept; the longest one where no bound does, None before the first."""
+        """The bound that this share of the commits kept, or the longest one if that is less; None before the first."""
         counts = list(self.buckets)
         needed = share * sum(counts)
         if not needed:
@@ -42,5 +42,5 @@ class Measured:
         for count, bound in zip(counts, COMMIT_BOUNDS_S, strict=False):
             seen += count
             if seen >= needed:
-                return bound
+                return min(bound, self.longest_commit_s)
         return self.longest_commit_s

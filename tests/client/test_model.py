@@ -55,6 +55,22 @@ def test_joining_tells_where_one_is_and_who_is_there():
     ]
 
 
+@pytest.mark.parametrize(
+    ("event", "still"),
+    [
+        (events.Refusal(Request("mute", name="Bob"), "not_operator", "Only operators."), False),
+        (events.Refusal(Request("kick", name="Bob"), "not_moderator", "Only its own."), False),
+        (events.Refusal(Request("kick", room="#lobby"), "not_moderator", "It has none."), True),
+        (welcome(returning=True), False),
+    ],
+)
+def test_who_is_no_operator_any_more_means_the_room_again(model, event, still):
+    model.show(ok(Request("oper", name="root")))
+    assert model.operator
+    model.show(event)
+    assert model.operator is still
+
+
 def test_lines_of_the_current_room_stand_alone_others_carry_their_room(model):
     assert model.show(said("hi"))[0].room == ""
     assert model.show(said("hi", room="#dev"))[0].room == "#dev"

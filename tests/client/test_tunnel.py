@@ -115,8 +115,9 @@ def test_a_certificate_that_does_not_hold_says_why(tmp_path, certificate):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"Choose an alias:\r\n", "“Choose an alias:”"),
-        (b"-- Come back later.\n", "“-- Come back later.”"),
+        (b"Choose an alias:\nChoose an alias:\n", "“Choose an alias:”"),
+        (b"Choose an alias:\nYou must log in.\n", "“You must log in.”"),
+        (b"Choose an alias:\n\x15\x03\x03\x00\x02\x02\x28", "refuses"),
         (b"HTTP/1.1 400 Bad Request\r\n", "HTTP"),
         (b"\xff\xfe" * 400, "without TLS"),
         (b"\x15\x03\x03\x00\x02\x02\x28", "refuses"),
@@ -128,11 +129,29 @@ def test_what_is_no_tls_is_recognised(data, words, size):
         feed(tunnel, data, size)
 
 
-def test_half_an_answer_and_then_nothing_is_no_tls_either():
+@pytest.mark.parametrize("said", [b"Choo", b"Choose an alias:\n", b"Choose an alias:\nHTT"])
+def test_half_an_answer_and_then_nothing_is_no_tls_either(said):
     tunnel = Tunnel(unchecked(), "127.0.0.1")
-    assert tunnel.received(b"Choo") == b""
+    assert tunnel.received(said) == b""
     with pytest.raises(NotTlsError, match="Choo"):
         tunnel.lost()
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+def test_who_is_greeted_before_our_first_message_came_goes_on(tmp_path, certificate, size):
+    tunnel = Tunnel(unchecked(), "127.0.0.1")
+    assert feed(tunnel, b"Choose an alias:\n", size) == b""
+    shaken(tunnel, Server(tmp_path, certificate), size)
+    assert tunnel.lost() == b""
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+@pytest.mark.parametrize("before", [b"", b"Choose an alias:\n"])
+def test_who_is_turned_away_at_the_door_is_told_why_and_nothing_of_encryption(before, size):
+    tunnel = Tunnel(unchecked(), "127.0.0.1")
+    with pytest.raises(TunnelError, match="it says “The server is full.”") as caught:
+        feed(tunnel, before + b"-- The server is full.\n", size)
+    assert not isinstance(caught.value, NotTlsError)
 
 
 def test_nothing_at_all_is_a_matter_of_the_network():

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEADLINE_S = 30.0
 READ_BYTES = 64 * 1024
 HOST = "127.0.0.1"
-CHANGED, DISTRUSTED = 79, 76
+CHANGED, DISTRUSTED, UNAVAILABLE = 79, 76, 69
 
 
 class Visit(NamedTuple):
@@ -256,7 +256,6 @@ def answering(data: bytes) -> Iterator[tuple[str, int]]:
 
 PLAIN_ANSWERS = {
     "a greeting": b"Choose an alias:\n",
-    "a refusal": b"-- Too many connections from your address.\n",
     "without an end": b"x" * 600,
     "an escape sequence": b"\x1b]0;owned\x07\x1b[2J\n",
     "HTTP": b"HTTP/1.1 400 Bad Request\r\n\r\n",
@@ -272,6 +271,15 @@ def test_a_server_that_does_not_encrypt_is_not_talked_to(tmp_path: Path, data: b
         assert visit.code == DISTRUSTED
         assert "--no-tls" in visit.err
         assert "\x1b" not in visit.err
+
+
+@pytest.mark.parametrize("greeting", [b"", b"Choose an alias:\n"], ids=["at once", "greeted"])
+def test_who_is_turned_away_at_the_door_tries_again(tmp_path: Path, greeting: bytes) -> None:
+    for address in answering(greeting + b"-- The server is full. Try again in a while.\n"):
+        visit = visits(address, tmp_path, "--tls", "--timeout", "4")
+        assert visit.code == UNAVAILABLE
+        assert "The server is full" in visit.err
+        assert "--no-tls" not in visit.err, "it may well encrypt"
 
 
 def test_our_own_server_without_tls_is_recognised(start: Start, tmp_path: Path) -> None:

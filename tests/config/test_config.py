@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from chatcore.config import ROWS, ConfigError, Settings
 from chatcore.config.operators import Operator
 from chatcore.connection.limits import Limits
 
+ROOT = Path(__file__).parents[2]
 HOME = {"HOME": "/home/ann"}
 DEFAULT_FOLDER = "/home/ann/.local/state/chatcore"
 HASH = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
@@ -275,6 +279,26 @@ def test_all_mistakes_are_named_at_once(in_file):
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[nonsense]", "there is no setting nonsense"),
+        ("[sever]", "there is no setting sever; did you mean server?"),
+        ("server = 3", "server must be a section: [server], with its settings below"),
+        ("[[limits]]\nhandshakes = 3", "limits must be a section"),
+        ("[admin]", None),
+        ("[operators]", "operators must be a list of tables, [[operators]]"),
+    ],
+)
+def test_a_section_is_looked_at_with_or_without_settings(in_file, text, words):
+    path = in_file(text)
+    if words is None:
+        assert load("--config", path) == load()
+    else:
+        (mistake,) = mistakes("--config", path)
+        assert mistake.startswith(f"{path}: {words}")
+
+
+@pytest.mark.parametrize(
     "content",
     [b"port = ", b"\xff\xfe", b"x = " + b"[" * 5_000 + b"]" * 5_000, b"x = 1" + b"0" * 5_000],
 )
@@ -343,6 +367,39 @@ def test_check_config_shows_every_value_with_its_origin(in_file, capsys):
     assert "CHATCORE_LOG_LEVEL" in shown["server.log_level"]
     assert "chatcore.toml" in shown["flood.burst"]
     assert "default" in shown["history.on_join"]
+
+
+def test_check_config_has_a_command_line_of_its_own(in_file, capsys):
+    with pytest.raises(SystemExit) as caught:
+        config.load_or_explain(["--help"], {}, config.CHECK_CONFIG)
+    assert caught.value.code == 0
+    words = capsys.readouterr().out
+    assert words.startswith("usage: chatcore check-config ")
+    assert "--port PORT" in words
+    assert "--check-config" not in words
+    argv = ["--config", in_file("[flood]\nburst = 3\n")]
+    assert config.load_or_explain(argv, HOME, config.CHECK_CONFIG) == 0
+    assert "flood.burst = 3 " in capsys.readouterr().out
+
+
+def test_check_config_looks_at_the_certificate_too(in_file, capsys):
+    argv = ["--tls-cert", in_file("no certificate"), "--tls-key", "/nowhere/k.pem"]
+    assert isinstance(config.load_or_explain(argv, HOME), Settings)
+    assert config.load_or_explain(argv, HOME, config.CHECK_CONFIG) == config.EXIT_CONFIG
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("chatcore: --tls-cert: ")
+
+
+def test_who_has_seen_enough_of_it_is_no_fault():
+    """`chatcore check-config | head -1`"""
+    command = (
+        f"{sys.executable} -m chatcore check-config --ephemeral | true; exit ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_check_config_shows_the_folder_that_would_be_taken(capsys):

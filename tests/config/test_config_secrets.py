@@ -64,6 +64,12 @@ def test_a_mistake_in_an_operator_is_named_with_its_entry(tmp_path, text, words)
     assert "c2Fsd" not in mistake
 
 
+def test_a_name_that_is_given_twice_is_named_beside_other_mistakes(tmp_path):
+    one, two = mistakes('[[operators]]\nname = "Ann"\n' + operator("aNN"), tmp_path)
+    assert "entry 1 needs a hash" in one
+    assert "entry 2 has a name that is given twice" in two
+
+
 def test_all_mistakes_of_all_operators_and_sections_are_named_at_once(tmp_path):
     text = f"""
     [server]

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chatcore.connection import delivery
+from chatcore.log.stream import pages
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FAULTS = [MemoryError, RecursionError, ValueError, KeyError]
 ROOMS = ["#a", "#b"]
@@ -63,6 +66,29 @@ def test_a_fault_in_one_send_of_many_costs_one_reader(
     assert all(
         each.lines[-1] == "Speaker: after" for each in [*readers, speaker] if not each.closes
     )
+
+
+def test_a_fault_between_two_pages_costs_nobody_a_line(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = [house.plain("reader"), house.native("programme"), house.plain("Speaker")]
+    for each in readers:
+        each.sent.clear()
+
+    def exhausted(*work: Any) -> Iterator[Any]:
+        monkeypatch.undo()
+        yield next(pages(*work))
+        raise MemoryError("injected")
+
+    monkeypatch.setattr(delivery, "pages", exhausted)
+    lines = [f"{number} {BIG}" for number in range(40)]
+    readers[-1].say(*lines)
+    turn_until_idle(house)
+    assert house.reactor.stats.faults == 1
+    house.reactor.stats.faults = 0
+    for each in (readers[0], readers[2]):
+        assert each.lines == [f"Speaker: {line}" for line in lines]
+    assert [message["text"] for message in readers[1].messages] == lines
 
 
 class Room:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from chatcore.diagnostics.forms import event
 
 if TYPE_CHECKING:
     from tests.connection.conftest import House, ScriptedSocket
@@ -213,7 +216,9 @@ def test_what_an_operator_does_is_in_the_servers_log_without_its_words(
     house.plain("Bob")
     with caplog.at_level("INFO"):
         ask(house, root, "/kick Bob a-private-reason", "/announce words-of-it")
-    assert "Root: kick Bob" in caplog.text
-    assert "Root: announce" in caplog.text
+    assert "Root used /kick Bob\n" in caplog.text
+    assert "Root used /announce\n" in caplog.text
+    assert {event(each.msg) for each in caplog.records} == {"used", "left"}
+    assert re.search(r"Bob left \(127\.0\.0\.1:\d+, kicked\)\n", caplog.text)
     assert "a-private-reason" not in caplog.text
     assert "words-of-it" not in caplog.text

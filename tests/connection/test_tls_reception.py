@@ -262,6 +262,23 @@ def test_only_so_many_are_under_way_and_the_next_begins_when_one_ends(
     guest(house)
 
 
+def test_one_for_whom_there_is_no_memory_keeps_no_place(house: Any) -> None:
+    class Exhausted:
+        def wrap_bio(self, *_: object, **__: object) -> None:
+            raise MemoryError
+
+    house.exchange.door.context = Exhausted()
+    sock, _ = house.connect()
+    sock.incoming.append(hello_bytes())
+    for _ in range(5):
+        house.turn()
+    assert house.reactor.stats.faults == 1
+    house.reactor.stats.faults = 0
+    house.pass_time(DEFAULTS.handshake_s + 1)
+    assert sock.closes == 1
+    assert house.exchange.reception.handshakes.under_way == 0
+
+
 def test_a_turn_makes_only_so_many_steps(make_house: Callable[..., Any], pair: Pair) -> None:
     house = encrypted_house(make_house, pair, handshakes_a_turn=5)
     peers = [TlsPeer(house.connect()[0]) for _ in range(30)]

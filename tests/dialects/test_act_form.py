@@ -14,7 +14,7 @@ from chatcore.dialects.act_form import LISTED, LIVE, act_line, listed
 from chatcore.dialects.native_form import NativeForm, native_reply
 from chatcore.dialects.plain_form import PlainForm, plain_reply
 from chatcore.hub.reply import BanList, BanRow, Bye, HistoryPage, Reply
-from chatcore.log.record import MODERATION, TOLD_PERSON, TOLD_ROOM, Act
+from chatcore.log.record import ACTS, MODERATION, TOLD_PERSON, TOLD_ROOM, Act
 from tests.dialects.test_plain_form import TEXT, assert_safe
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_an_act_reads_as_promised(record: Act, live: str, kept: str) -> None:
 
 def test_every_act_is_listed_and_what_somebody_reads_has_its_words() -> None:
     kinds = {record.act for record, _, _ in CASES}
-    assert kinds == set(LISTED)
+    assert kinds == set(LISTED) == ACTS
     assert set(LIVE) == TOLD_ROOM | TOLD_PERSON
 
 

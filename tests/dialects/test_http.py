@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatcore.connection.opening import open_dialect
-from chatcore.dialects.dialect import Hangup
+from chatcore.dialects.dialect import Ending, Hangup
 from chatcore.dialects.http import Head, Site, answer, check_origin, host_name, site_files
 from chatcore.dialects.sniff import Kind
 from chatcore.dialects.websocket import Web
@@ -210,7 +210,7 @@ def test_without_a_page_the_answer_says_why() -> None:
     site = Site({}, SITE.hosts, missing="The page needs a package.")
     end = open_dialect(Kind.HTTP, get(), site, encrypted=False)
     assert type(end) is Hangup
-    assert not end.served
+    assert end.ending is Ending.REFUSED
     assert end.farewell.startswith(b"HTTP/1.1 501 ")
     assert b"The page needs a package." in end.farewell
 
@@ -225,11 +225,11 @@ def test_host_names() -> None:
 
 def test_a_file_that_is_fetched_is_no_refusal() -> None:
     fetched = asked(get("/page.css?secret=1"))
-    assert (fetched.served, fetched.reason) == (True, "fetched /page.css")
+    assert (fetched.ending, fetched.reason) == (Ending.SERVED, "fetched /page.css")
     for raw in (
         get("/nothing"),
         get(host="evil.example"),
         get("/ws"),
         get().replace(b"GET", b"PUT"),
     ):
-        assert not asked(raw).served
+        assert asked(raw).ending is Ending.REFUSED

@@ -123,6 +123,17 @@ def test_a_telnet_client_shows_no_password() -> None:
     assert telnet.reply(TAKEN) == b"-- Ann is taken. Choose another alias.\n"
 
 
+def test_what_a_client_asked_with_its_alias_is_refused_before_the_echo_is_taken() -> None:
+    """PuTTY asks for our echo at once; a refusal after the question would have it show the password."""
+    telnet = TelnetPlain()
+    telnet.feed(IAC_DO_ECHO + b"Ann\r\n")
+    assert telnet.next(1) == Hello("Ann")
+    asked = telnet.reply(NEEDED) + telnet.answers()
+    assert asked.startswith(IAC_WONT_ECHO)
+    assert asked.endswith(IAC_WILL_ECHO)
+    assert asked.count(b"\xff") == 2
+
+
 def test_a_client_that_shows_nothing_gets_its_echo_back_when_the_alias_is_the_trouble() -> None:
     telnet = TelnetPlain()
     telnet.feed(b"Ann\r\ngeheim\r\n")

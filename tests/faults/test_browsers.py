@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from tests.conftest import NO_FLOOD
+from tests.conftest import NO_FLOOD, end_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Plain, Server, Start
 
 BODIES = (
@@ -79,8 +82,8 @@ def _is_answered_once(attacker: Plain, raw: bytes, body: bytes, *, split: bool) 
 class Socket:
     """A WebSocket, by hand."""
 
-    def __init__(self, start: Start, server: Server) -> None:
-        self.wire = start.unkept()
+    def __init__(self, start: Start, server: Server, **options: Any) -> None:
+        self.wire = start.unkept(**options)
         host, port = server.address
         self.protocol = ClientProtocol(parse_uri(f"ws://{host}:{port}/ws"), max_size=None)
         self.protocol.send_request(self.protocol.connect())
@@ -89,6 +92,22 @@ class Socket:
 
     def flush(self) -> None:
         self.wire.send_bytes(b"".join(self.protocol.data_to_send()))
+
+    def send(self, t: str, **fields: object) -> None:
+        self.protocol.send_text(json.dumps({"t": t, **fields}).encode())
+        self.flush()
+
+    def read_until(self, text: str, deadline_s: float) -> list[dict[str, Any]]:
+        """All messages up to the one with this text."""
+        messages: list[dict[str, Any]] = []
+        end = end_of(deadline_s)
+        while not messages or messages[-1].get("text") != text:
+            data = self.wire.receive(end)
+            assert data, f"the connection ended before {text!r}"
+            self.protocol.receive_data(data)
+            frames = [each for each in self.protocol.events_received() if isinstance(each, Frame)]
+            messages += [json.loads(bytes(each.data)) for each in frames]
+        return messages
 
     def read(self) -> list[Frame]:
         """What came with the next read."""
@@ -167,3 +186,45 @@ def test_a_flood_of_pings_holds_back_who_sends_it(start: Start) -> None:
     print(f"\nP9: {sent / 1e6:.1f} MB of pings until it was held back, RSS {grown:+,} KiB")
     assert sent < 64 * 1024 * 1024, "its answers are not read, so its pings are not either"
     assert grown < GROWN_KIB
+
+
+SMALL_BUFFER = 4_096
+"""Bytes of a reader that takes nothing, so that few lines fill it."""
+
+WORDS = "x" * 100
+READ_S = 60.0
+SLEEPER_KIB = 8 * 1024
+RSS_KIB_A_LINE = 1.0
+"""What the log may keep for a line that all readers share."""
+
+LINES = pytest.mark.parametrize("count", [20_000, pytest.param(200_000, marks=pytest.mark.slow)])
+
+
+@LINES
+def test_a_tab_that_reads_nothing_for_a_while_gets_every_line_once(
+    start: Start, tmp_path: Path, count: int
+) -> None:
+    server = start.server(config=NO_FLOOD, data=tmp_path / "data")
+    sleeper = Socket(start, server, receive_buffer=SMALL_BUFFER)
+    sender = start.native("Sender")
+    with sleeper.wire:
+        sleeper.send("hello", v=1, alias="Sleeper")
+        sender.read_until(lambda message: message.get("alias") == "Sleeper")
+        before = server.rss_kib
+        for first in range(0, count, 500):
+            piece = range(first, min(first + 500, count))
+            for number in piece:
+                sender.send("say", id=f"s{number}", room="#lobby", text=f"{number} {WORDS}")
+            sender.read_until(lambda message, last=piece[-1]: message.get("id") == f"s{last}")
+        grown = server.rss_kib - before
+        messages = sleeper.read_until(f"{count - 1} {WORDS}", READ_S)
+    said = [int(m["text"].split()[0]) for m in messages if m["t"] == "say"]
+    seqs = [m["seq"] for m in messages if "seq" in m and m["t"] != "welcome"]
+    print(
+        f"\nF1 over WebSocket: {count:,} lines, {count - len(set(said)):,} lost, "
+        f"{len(said) - len(set(said)):,} twice, RSS {grown:+,} KiB"
+    )
+    assert said == list(range(count))
+    assert seqs == sorted(set(seqs))
+    assert not any(m["t"] == "gap" for m in messages)
+    assert grown < SLEEPER_KIB + count * RSS_KIB_A_LINE

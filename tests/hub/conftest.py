@@ -143,6 +143,7 @@ def plain_view(state: State, *, ordered: bool = True) -> dict[str, object]:
         "rooms": {
             folded: (
                 room.name,
+                room.since,
                 room.topic,
                 room.history,
                 list(room.members) if ordered else set(room.members),

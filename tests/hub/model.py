@@ -104,6 +104,9 @@ class Model:
             return "bad_field" if to == client else None if fault == "alias_taken" else fault
         if to is None or (what != "invite" and to not in room.members):
             return "no_such_person"
+        if what == "invite" and to not in room.members:
+            is_banned = alias.lower() in room.banned or to in room.banned_clients
+            return "banned" if is_banned else None
         return "bad_field" if what == "kick" and to == client else None
 
     def acted(self, what: str, to: int | None, room: ModelRoom, alias: str) -> None:

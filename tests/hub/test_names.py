@@ -101,6 +101,22 @@ def test_empty_and_too_long_have_codes_of_their_own(given_: str, answer, code: s
     assert answer(given_).code == code
 
 
+@pytest.mark.parametrize(
+    "text", ["10.0.0.7", "10.0.0.0/8", "10.0.0.0/255.0.0.0", "999.1.1.1", "1.2.3.4.5"]
+)
+def test_what_reads_as_an_address_is_no_alias(text: str) -> None:
+    """Whoever was called so could not be banned by name: the ban would be of the address."""
+    assert names.alias(text).code == "alias_not_allowed"
+    assert names.room(f"#{text}") == f"#{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["v1.2.3.4", "1.2.3", "1.2.3.", "1..2.3", "127.0.0.l", "1.2.3.4/x"]
+)
+def test_what_only_nearly_reads_as_one_is(text: str) -> None:
+    assert names.alias(text) == text
+
+
 def test_a_room_without_its_sign_is_suggested_with_it_when_that_would_do() -> None:
     assert names.room("dev").words == "A room's name begins with #. Did you mean #dev?"
     assert names.room("e\u0301").words.endswith("Did you mean #é?")

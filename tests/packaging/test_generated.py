@@ -46,12 +46,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_there_is_a_parser_for_each_subcommand_that_usage_names() -> None:
-    from chatcore.__main__ import COMMANDS, TOOLS, USAGE
+    from chatcore.__main__ import COMMANDS, SERVER, TOOLS, USAGE
 
     named = set(re.findall(r"^(?:usage:)? +chatcore ([a-z-]+)", USAGE, re.MULTILINE)) - {
         "--version"
     }
-    assert named == {*COMMANDS, *TOOLS, "check-config"} == set(PARSERS)
+    assert named == {*COMMANDS, *SERVER, *TOOLS} == set(PARSERS)
 
 
 @pytest.mark.parametrize("name", PARSERS)
@@ -61,6 +61,7 @@ def test_each_subcommand_explains_itself(name: str) -> None:
         cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: chatcore {name} ")
     listed = set(re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", done.stdout, re.MULTILINE))
     assert flags(PARSERS[name]) == listed - {"--help"}, "what is described is what is there"
 

@@ -52,6 +52,7 @@ class Visitor:
         self.context = context
         self.address = address
         self.trouble: list[str] = []
+        self.requests: list[str] = []
         self.page = self._tab()
 
     def _tab(self) -> Page:
@@ -59,6 +60,8 @@ class Visitor:
         page.set_default_timeout(DEADLINE_MS)
         page.on("pageerror", lambda error: self.trouble.append(f"page error: {error}"))
         page.on("console", self._console)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("websocket", lambda socket: self.requests.append(socket.url))
         page.on("dialog", lambda dialog: (self.trouble.append("a dialog"), dialog.dismiss()))
         page.goto(self.address)
         return page
@@ -70,7 +73,8 @@ class Visitor:
     def tab(self) -> Visitor:
         """Another tab of the same person."""
         other = Visitor.__new__(Visitor)
-        other.context, other.address, other.trouble = self.context, self.address, self.trouble
+        other.context, other.address = self.context, self.address
+        other.trouble, other.requests = self.trouble, self.requests
         other.page = other._tab()
         return other
 
@@ -112,10 +116,10 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     """`visit(server, alias="", **options)`: a new person at the page; nothing of `trouble` may have happened."""
     visitors: list[Visitor] = []
 
-    def made(server: Server, alias: str = "", **options: Any) -> Visitor:
+    def made(server: Server, alias: str = "", scheme: str = "http", **options: Any) -> Visitor:
         context = browser.new_context(**options)
         host, port = server.address
-        visitors.append(Visitor(context, f"http://{host}:{port}/"))
+        visitors.append(Visitor(context, f"{scheme}://{host}:{port}/"))
         return visitors[-1].join(alias) if alias else visitors[-1]
 
     yield made

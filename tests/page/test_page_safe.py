@@ -8,8 +8,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.conftest import NO_FLOOD, eventually
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import Start
     from tests.page.conftest import Visitor
@@ -66,6 +69,26 @@ MARKUP = [
 ]
 
 
+WATCH = """() => {
+    window.violations = [];
+    addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective));
+    window.notes = [];
+    window.Notification = class {
+      static permission = 'granted';
+      static requestPermission() { return Promise.resolve('granted'); }
+      constructor(title, {body}) { notes.push(title + body); }
+      close() {}
+    };
+}"""
+"""What the browser refused to do, and what it was asked to show on the desk."""
+
+MADE = "document.querySelectorAll('#house script, #house img, #house iframe, #house svg, #house style').length"
+"""Elements that the page itself never makes."""
+
+
+LEFT = "[...document.querySelectorAll('#log .event')].filter(e => e.innerText.includes('left (')).length"
+
+
 def payloads(limit: int) -> list[str]:
     """More than a hundred, none longer than a field takes."""
     more = [f"{each} {tail}" for each in MARKUP for tail in ("<b>", "https://a.example/")]
@@ -76,10 +99,7 @@ def test_hostile_text_stays_text(start: Start, visit: Visit) -> None:
     server = start.server(config="[flood]\nenabled = false\n[limits]\narrivals_per_minute = 0\n")
     bob = start.native("Bob")
     alice = visit(server, "Alice")
-    alice.evaluate(
-        "window.violations = [];"
-        "addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective))"
-    )
+    alice.evaluate(WATCH)
     tried = 0
     for number, text in enumerate(payloads(400)):
         bob.send("say", id=f"s{number}", room="#lobby", text=text)
@@ -106,11 +126,51 @@ def test_hostile_text_stays_text(start: Start, visit: Visit) -> None:
     violations: Any = alice.evaluate("violations")
     links = {link.get_attribute("href") or "" for link in alice.page.locator("a").all()}
     bad = [link for link in links if not link.startswith(("https://", "http://"))]
-    made = alice.evaluate(
-        "document.querySelectorAll('#house script, #house img, #house iframe, #house svg, #house style').length"
-    )
+    made = alice.evaluate(MADE)
     print(f"\nS10: {tried} tried, {len(violations) + len(bad) + made + len(alice.trouble)} failed")
     assert (violations, bad, made) == ([], [], 0)
+
+
+def test_hostile_text_stays_text_wherever_else_it_is_shown(
+    start: Start, visit: Visit, tmp_path: Path
+) -> None:
+    """Quit words, search results, notifications, the tab's title, the list of rooms, what is refused and pending."""
+    server = start.server(config=NO_FLOOD, data=tmp_path / "data")
+    bob = start.native("Bob")
+    alice = visit(server, permissions=["notifications"])
+    alice.evaluate(WATCH)
+    alice.join("Alice")
+    alice.page.click("#notify")
+    expect(alice.page.locator("#notify")).to_have_text("Notifications on")
+    alice.evaluate("document.hasFocus = () => false")
+    tried = 0
+    for number, text in enumerate(MARKUP):
+        bob.send("say", id=f"s{number}", room="#lobby", text=f"needle Alice {text}")
+        with start.unkept() as guest:
+            guest.send(f"guest{number}", f"/quit {text}")
+            guest.read_to_end()
+        tried += 3
+    bob.ask("ping")
+    eventually(
+        lambda: alice.evaluate("notes.length") == len(MARKUP), "every line is a notification"
+    )
+    eventually(lambda: alice.evaluate(LEFT) == len(MARKUP), "everybody has left, with words")
+    alice.evaluate("delete document.hasFocus")
+    while alice.page.locator("#found-lines li").count() < len(MARKUP):
+        alice.page.fill("#search-words", "needle")
+        alice.page.press("#search-words", "Enter")
+        alice.page.wait_for_selector("#found:not([hidden])")
+    for text in MARKUP[:12]:
+        alice.say(text)
+        alice.say(f"/msg nobody {text}")
+        tried += 2
+    expect(alice.page.locator(".refusal").first).to_be_visible()
+    violations: Any = alice.evaluate("violations")
+    made = alice.evaluate(MADE)
+    unsafe = alice.evaluate(r"notes.filter(n => /[\u202e\u001b\u0007]/.test(n)).length")
+    failed = len(violations) + made + unsafe + len(alice.trouble)
+    print(f"\nS10: {tried} tried elsewhere, {failed} failed")
+    assert (violations, made, unsafe) == ([], 0, 0)
 
 
 SCREENS = {
@@ -133,8 +193,10 @@ def test_nothing_serious_for_axe(start: Start, visit: Visit, screen: str, colors
         start.plain(f"guest-{number}-of-twelve")
     bob.send("away", text="lunch")
     bob.send("dm", id="d", to="Alice", text="psst")
-    alice.say("🦆" * 1_500)
+    alice.say("/msg Nobody hello")
     alice.page.wait_for_selector(".refusal")
+    found += serious(alice)
+    alice.evaluate("document.querySelector('#rooms .place').click()")
     alice.page.fill("#text", "gu")
     alice.page.wait_for_selector("#privates .badge", state="attached")
     found += serious(alice)

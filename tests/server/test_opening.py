@@ -26,21 +26,27 @@ def everything(client: Wire) -> bytes:
     return data
 
 
-def test_a_browser_gets_an_http_answer_that_says_how_to_join(server: Server) -> None:
+def test_a_browser_gets_the_page(server: Server) -> None:
     host, port = server.address
+    with urllib.request.urlopen(f"http://{host}:{port}/", timeout=60) as answer:
+        assert answer.headers["Connection"] == "close"
+        assert b"<!doctype html>" in answer.read()
+
+
+def test_without_the_page_a_browser_reads_how_to_join(start: Start) -> None:
+    host, port = start.server(config="[web]\nenabled = false\n").address
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"http://{host}:{port}/", timeout=60)
     with caught.value as answer:
         assert answer.code == 501
         assert b"nc HOST PORT" in answer.read()
-        assert answer.headers["Connection"] == "close"
 
 
 @pytest.mark.parametrize("first", [HTTP, "POST /x HTTP/1.0\n\nAlice\nhi\n", "PRI * HTTP/2.0\r\n"])
 def test_http_never_becomes_chat(server: Server, start: Start, first: str) -> None:
     bob, client = start.plain("Bob"), start.plain()
-    client.send_bytes(first.encode() + b"Mallory\nhello\n")
-    assert everything(client).startswith(b"HTTP/1.1 501 ")
+    client.send_bytes(first.encode() + b"Mallory\nhello\n\r\n\r\n")
+    assert everything(client).startswith(b"HTTP/1.1 4")
     assert bob.settle() == []
 
 
@@ -87,16 +93,16 @@ def test_what_is_turned_away_is_closed_and_costs_nothing(
 
 def test_the_first_bytes_one_at_a_time_decide_the_same(server: Server, start: Start) -> None:
     client = start.plain()
-    for byte in b"GET / HTTP/1.1\r\n\r\n":
+    for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n":
         client.send_bytes(bytes([byte]))
-    assert everything(client).startswith(b"HTTP/1.1 501 ")
+    assert everything(client).startswith(b"HTTP/1.1 200 ")
 
 
 def test_after_the_greeting_the_first_bytes_still_decide(server: Server, start: Start) -> None:
     client = start.plain()
     client.read_until("^Choose an alias:$")
     client.send_bytes(HTTP.encode())
-    assert everything(client).startswith(b"HTTP/1.1 501 ")
+    assert everything(client).startswith(b"HTTP/1.1 421 ")
 
 
 @pytest.mark.parametrize("line", [HTTP.splitlines()[0], "CAP LS 302", '{"t":"ping"}'])

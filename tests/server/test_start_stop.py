@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import clean_environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,6 +47,34 @@ def test_the_banner_says_where_it_listens_and_how_to_join(start: Start) -> None:
     assert f"nc {host} {port}" in printed
     assert f"client_1.py {host}:{port}" in printed
     assert "--host 0.0.0.0" in printed
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-", "> >(true)"])
+def test_it_serves_whoever_reads_what_it_prints(
+    tmp_path: Path, wait_for: Callable[..., None], streams: str
+) -> None:
+    """Closed streams, or a banner that nobody takes: no descriptor of theirs becomes one of the history's."""
+    data = ("--data", str(tmp_path / "data"))
+    server = subprocess.Popen(
+        ["bash", "-c", f"exec {streams}; exec '{sys.executable}' server_1.py --port 0 {' '.join(data)}"],
+        cwd=ROOT, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def is_well() -> bool:
+        asked = [sys.executable, "-m", "chatcore", "status", *data]
+        assert server.poll() is None, "it ended"
+        return subprocess.run(asked, cwd=ROOT, capture_output=True, timeout=60).returncode == 0
+
+    try:
+        wait_for(is_well, "a status")
+        opened = [Path(f"/proc/{server.pid}/fd/{number}").resolve() for number in range(3)]
+        assert not any(each.is_relative_to(tmp_path) for each in opened)
+        assert not any("socket" in each.name for each in opened)
+        server.terminate()
+        assert server.wait(60) == 0
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_one_more_address_to_listen_on(start: Start) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.log.record import (
+    ACTS,
     Act,
     Closed,
     Crowd,
@@ -50,7 +51,9 @@ KINDS: dict[type[Any], SearchStrategy[Any]] = {
     Renamed: st.builds(Renamed, *HEAD, *[TEXT] * 4),
     TopicSet: st.builds(TopicSet, *HEAD, *[TEXT] * 4),
     Crowd: st.builds(Crowd, *HEAD, TEXT, NAMES, NUMBER, NAMES, NUMBER),
-    Act: st.builds(Act, *HEAD, *[TEXT] * 7, st.just(0) | NUMBER),
+    Act: st.builds(
+        Act, *HEAD, *[TEXT] * 3, st.sampled_from(sorted(ACTS)), *[TEXT] * 3, st.just(0) | NUMBER
+    ),
 }
 
 
@@ -103,6 +106,7 @@ GOOD = json.loads(
         '[["w", 1, 2, "#a", [["b"]], 1, [], 0]]',
         '[["a", 1, 2, "#a", "s", "Ann", "kick", "Bob", "s2", "why", null]]',
         '[["a", 1, 2, "#a", "s", "Ann", "kick", "Bob", "s2", "why"]]',
+        '[["a", 1, 2, "#a", "s", "Ann", "boot", "Bob", "s2", "why", 0]]',
     ],
 )
 def test_what_is_no_batch_is_refused(body: str) -> None:

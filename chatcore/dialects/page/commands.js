@@ -1,75 +1,86 @@
-// What begins with a slash. The server knows what commands mean; this only knows the names of their parts, so that
-// `/kick Bob being rude` becomes {t: "kick", name: "Bob", text: "being rude"}.
+// What is typed, as the message it means. The server knows what commands do; this only knows the names of their
+// parts, so that `/kick Bob being rude` becomes {t: "kick", name: "Bob", text: "being rude"}.
 
-const REST = "…";
-
-// Command → its fields in order; a field that ends in … takes the rest, one in [] may be missing.
+// Command → its fields in order. One in [] may be missing, one that ends in … takes the rest; a room is a word with
+// its #, and `for` a word that looks like a time.
 const FIELDS = {
-  join: ["room", "[topic…]"],
-  part: ["[room]"],
+  join: ["room", "[topic or key…]"],
+  part: ["[#room]"],
   msg: ["to", "text…"],
   me: ["text…"],
   nick: ["alias"],
   topic: ["[text…]"],
   away: ["[text…]"],
-  who: [],
+  who: ["[#room]"],
   rooms: [],
   help: ["[command]"],
   last: ["from", "[limit]"],
   search: ["text…"],
   quit: ["[text…]"],
   ping: [],
-  oper: ["name", "password"],
-  kick: ["name", "[text…]"],
-  ban: ["name", "[for]", "[text…]"],
-  unban: ["name"],
-  bans: [],
+  oper: ["name", "password…"],
+  kick: ["name", "[#room]", "[text…]"],
+  ban: ["name", "[#room]", "[for]", "[text…]"],
+  unban: ["name", "[#room]"],
+  bans: ["[#room]"],
   mute: ["name", "[for]", "[text…]"],
   unmute: ["name"],
   announce: ["text…"],
-  op: ["name"],
-  deop: ["name"],
+  op: ["name", "[#room]"],
+  deop: ["name", "[#room]"],
   lock: ["[key]"],
-  invite: ["name"],
+  invite: ["name", "[#room]"],
   modlog: ["[limit]"],
   lag: [],
 };
 
-const IN_ROOM = new Set(["part", "topic", "last", "op", "deop", "lock", "invite"]);
-const DURATION = /^\d+[smhdw]$/;
+const AS = { topicorkey: "topic" }; // what the server calls it: it takes one for the other, as the room needs it
+
+// Without a room, these mean the one that is shown; the second kind only from somebody who is no operator, because an
+// operator without a room means the whole server.
+const IN_ROOM = new Set(["part", "topic", "last", "op", "deop", "lock", "invite", "who"]);
+const IN_THE_HOUSE = new Set(["kick", "ban", "unban", "bans"]);
+
+const SPAN = /^\d{1,6}[smhdw]$/;
+const NUMBER = /^\d{1,3}$/;
 
 export const names = () => Object.keys(FIELDS);
 
-// {say: text} | {command, message} | {error}
-export function parse(text, room) {
-  if (text.startsWith("//")) return { say: text.slice(1) };
-  if (!text.startsWith("/")) return { say: text };
-  const [, command, rest] = text.match(/^\/(\S*)\s*([^]*)$/);
-  const fields = FIELDS[command];
-  if (!fields) return { error: `There is no command /${command}. /help lists them; //${command} says it.` };
-  const message = { t: command === "msg" ? "dm" : command };
-  let left = rest.trim();
-  for (const field of fields) {
-    const optional = field.startsWith("[");
-    const takesRest = field.includes(REST);
-    const name = field.replace(/[[\]…]/g, "");
-    const [word] = takesRest ? [left] : left.split(/\s/, 1);
-    if (!word) {
-      if (optional) break;
-      return { error: usage(command, fields) };
-    }
-    if (name === "for" && !DURATION.test(word)) continue; // no time was given: it is the reason
-    if (name === "limit" && !/^\d{1,3}$/.test(word)) return { error: usage(command, fields) };
-    message[name] = name === "limit" ? Number(word) : word;
-    left = takesRest ? "" : left.slice(word.length).trim();
-  }
-  if (left) return { error: usage(command, fields) };
+// `where`: the room that is shown, or "" and `to`, the person one talks with; whether one is an operator.
+// {command, message} | {error}
+export function parse(typed, where) {
+  if (!typed.startsWith("/")) return spoken("say", typed, where);
+  if (typed.startsWith("//")) return spoken("say", typed.slice(1), where);
+  const [, command, rest] = typed.match(/^\/(\S*)\s*([^]*)$/);
+  if (command === "history") return { error: "Scroll up: older lines come by themselves." };
+  if (!Object.hasOwn(FIELDS, command)) return { error: `There is no command /${command}. /help lists them; //${command} says it.` };
+  const message = fill(command, rest.trim());
+  if (!message) return { error: `Usage: ${usage(command)}` };
+  if (command === "me") return spoken("me", message.text, where);
   if (command === "join" && !message.room.startsWith("#")) message.room = `#${message.room}`;
-  if (IN_ROOM.has(command) && !message.room && room.startsWith("#")) message.room = room;
+  if (IN_ROOM.has(command) || (IN_THE_HOUSE.has(command) && !where.operator)) message.room ??= where.room || undefined;
   return { command, message };
 }
 
-function usage(command, fields) {
-  const parts = fields.map((field) => field.replace("…", " …").replace(" …]", " …]"));
-  return `Usage: /${[command, ...parts].join(" ")}`;
+function spoken(kind, text, { room, to }) {
+  return { command: kind, message: to ? { t: "dm", to, text } : { t: kind, room, text } };
 }
+
+// The fields from the words; undefined if they do not fit.
+function fill(command, words) {
+  const message = { t: command === "msg" ? "dm" : command };
+  let left = words;
+  for (const field of FIELDS[command]) {
+    const name = field.replace(/[^a-z]/g, "");
+    const takesRest = field.includes("…");
+    const word = takesRest ? left : left.split(/\s/, 1)[0];
+    const fits = word && !(field.includes("#") && !word.startsWith("#")) && !(name === "for" && !SPAN.test(word));
+    if (!fits && field.startsWith("[")) continue;
+    if (!fits || (name === "limit" && !NUMBER.test(word))) return undefined;
+    message[AS[name] ?? name] = name === "limit" ? Number(word) : word;
+    left = takesRest ? "" : left.slice(word.length).trim();
+  }
+  return left ? undefined : message;
+}
+
+const usage = (command) => `/${[command, ...FIELDS[command].map((field) => field.replace("…", " …"))].join(" ")}`;

@@ -1,17 +1,17 @@
 // The composer: the field that grows, completes names and commands, and remembers what was said.
 
 import { names as commandNames } from "./commands.js";
+import { id, make } from "./element.js";
 import { fold, safe } from "./text.js";
 
 const OFFERS = 8;
-
-const id = (name) => document.getElementById(name);
+const SAID_MOST = 100; // lines that the arrow keys bring back
 
 export class Composer {
-  // `people` gives the aliases that can be completed; `submit` takes what was typed.
-  constructor(field, people, submit) {
+  // `known.people()` and `known.rooms()` give what can be completed; `submit` takes what was typed.
+  constructor(field, known, submit) {
     this.field = field;
-    this.people = people;
+    this.known = known;
     this.submit = submit;
     this.said = [];
     this.looking = 0;
@@ -41,27 +41,27 @@ export class Composer {
   }
 
   remember(typed) {
-    this.said.push(typed);
+    this.said = [...this.said, typed].slice(-SAID_MOST);
     this.looking = this.said.length;
   }
 
-  // What could follow: a command at the beginning, a name anywhere.
+  // What could follow: a command at the beginning, a room where one belongs, a name anywhere.
   offer() {
     const before = this.text.slice(0, this.field.selectionStart);
     const word = before.match(/(^|\s)(\S+)$/)?.[2] ?? "";
     const first = word === before;
     let offers = [];
     if (first && /^\/\w*$/.test(word)) {
-      offers = commandNames()
-        .filter((name) => name.startsWith(word.slice(1)))
-        .map((name) => ({ shown: `/${name}`, word, put: `/${name} ` }));
+      offers = commandNames().filter((name) => name.startsWith(word.slice(1))).map((name) => ({ shown: `/${name}`, put: `/${name} ` }));
+    } else if (/^\/(join|part|who)\s+\S+$/.test(before) || word.startsWith("#")) {
+      const wanted = fold(word.replace(/^#?/, "#"));
+      offers = this.known.rooms().filter((room) => fold(room).startsWith(wanted)).map((room) => ({ shown: room, put: `${room} ` }));
     } else if (word.length >= 2 || word.startsWith("@")) {
       const wanted = fold(word.replace(/^@/, ""));
-      offers = this.people()
-        .filter((alias) => fold(alias).startsWith(wanted))
-        .map((alias) => ({ shown: alias, word, put: first ? `${alias}: ` : `${alias} ` }));
+      const names = this.known.people().filter((alias) => fold(alias).startsWith(wanted));
+      offers = names.map((alias) => ({ shown: alias, put: first ? `${alias}: ` : `${alias} ` }));
     }
-    this.offers = offers.slice(0, OFFERS);
+    this.offers = offers.slice(0, OFFERS).map((each) => ({ ...each, word }));
     this.chosen = -1;
     this.draw();
   }
@@ -75,9 +75,7 @@ export class Composer {
   }
 
   item(each, at) {
-    const item = Object.assign(document.createElement("li"), { id: `offer-${at}`, textContent: safe(each.shown) });
-    item.setAttribute("role", "option");
-    item.setAttribute("aria-selected", String(at === this.chosen));
+    const item = make("li", { id: `offer-${at}`, role: "option", "aria-selected": String(at === this.chosen) }, safe(each.shown));
     item.addEventListener("mousedown", (event) => {
       event.preventDefault();
       this.complete(each);

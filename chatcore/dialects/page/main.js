@@ -1,68 +1,87 @@
-// The page: joins the link (bytes), the model (what is known) and the view (what is seen), and takes what people type.
+// The page: joins the link (bytes), the model (what is known) and the view (what is seen), and takes what people do.
 
 import { parse } from "./commands.js";
 import { Composer } from "./composer.js";
+import { Door } from "./door.js";
+import { id } from "./element.js";
 import { Link } from "./link.js";
 import { Model } from "./model.js";
-import { clock, count, fold, mentions, safe } from "./text.js";
-import { View } from "./view.js";
+import { notify, watchNotify } from "./notify.js";
+import { isRoom } from "./place.js";
+import { Searching } from "./searching.js";
+import { closeSides, hasMouse, watchSides } from "./sides.js";
+import { thisTab, throttled } from "./storage.js";
+import { count, dateTime, fold, tooLong } from "./text.js";
+import { titleOf, View } from "./view.js";
+import { answerWords } from "./words.js";
 
 const HISTORY_LINES = 50;
-const OLDER_LINES = 100;
-const AROUND_LINES = 60; // shown around a line that was found
-const ROOMS_RECALLED = 10; // rooms whose past is fetched on a reload
+const PAGE_LINES = 100;
+const ROOMS_RECALLED = 10; // rooms whose past is fetched on a reload; the others when they are opened
+const WORDS_MS = 500; // the server's words to those who arrive stand behind the past, which comes at once
+const CROWD_MS = 10_000; // until somebody looks at who is in a room whose crowd changes
 
-const id = (name) => document.getElementById(name);
-const text = id("text");
-
-const composer = new Composer(text, () => others(), submit);
-const others = () => [...(model.room?.people.values() ?? [])].map((person) => person.alias).filter((alias) => fold(alias) !== fold(model.alias));
+const OPEN = "chatcore.open";
 
 const model = new Model((what, place) => view.changed(what, place));
-model.attentive = () => document.visibilityState === "visible" && document.hasFocus();
+model.attentive = () => document.visibilityState === "visible" && document.hasFocus() && !door.isOpen;
+model.following = () => view.flow.following;
 
 const view = new View(model, {
-  open,
-  older,
-  latest,
-  retry(line) {
+  open: openByHand,
+  speakTo: (alias) => openByHand(`@${alias}`),
+  join: (room) => attempt(() => join({ t: "join", room })),
+  older: () => page({ before: model.room.lines[0]?.seq }),
+  newer: () => page({ after: model.room.lines.at(-1)?.seq }),
+  retry,
+  edit(line) {
     drop(line);
-    say(line.t, line.text, line.room, line.to);
+    composer.text = [line.text, composer.text].filter(Boolean).join("\n");
+    id("text").focus();
   },
   drop,
-  speakTo(alias) {
-    closeSides();
-    open(`@${alias}`);
-    text.focus();
-  },
 });
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const link = new Link(`${scheme}//${location.host}/ws`, {
-  welcome(message, returned) {
-    const first = !id("house").hidden;
-    model.welcome(message, returned);
-    showHouse();
-    link.rooms(message.rooms.map((view_) => view_.room));
-    if (!returned) restore(message);
-    if (message.resumed && !returned) recall(message.rooms);
-    const words = [message.motd, message.kept].filter(Boolean).join("\n");
-    if (words && !returned && !message.resumed) setTimeout(() => view.say(words), 0);
-    if (!first) text.focus();
-  },
+const composer = new Composer(id("text"), { people, rooms: () => knownRooms }, submit);
+const searching = new Searching({ ask: (message) => link.ask(message), model, view, open, attempt });
+const door = new Door((alias, password) => link.join(alias, password));
+
+const link = new Link(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`, {
+  welcome,
   message: received,
-  refused(message) {
-    if (message.id) {
-      link.settle(message.id);
-      model.refused(message.id, message.words);
-    } else {
-      view.say(message.words, "notice error");
-    }
-  },
+  refused,
   state: stateChanged,
+  left(words) {
+    model.past.forget();
+    model.reset();
+    composerPlace = "";
+    composer.text = "";
+    thisTab.remove(OPEN);
+    door.show(link.alias, words);
+  },
 });
 
 // What comes from the server
+
+function welcome(message, returned) {
+  const arriving = door.isOpen;
+  model.welcome(message, returned);
+  door.close();
+  remember();
+  for (const line of link.outbox.lines) {
+    if (model.isPending(line.id)) continue;
+    model.sent(line);
+    if (line.held) model.refused(line.id, `You wrote this at ${dateTime(line.time)}, and it was not sent. Send it now?`);
+  }
+  if (!returned) {
+    const last = thisTab.get(OPEN) ?? "";
+    open(model.find(last) || last.startsWith("@") ? last : (model.room?.name ?? "#lobby"));
+    if (message.resumed) recall(message.rooms);
+    const words = [message.motd, message.kept].filter(Boolean).join("\n");
+    if (words && !message.resumed) setTimeout(() => model.notice(words), WORDS_MS);
+  }
+  if (arriving) id("text").focus();
+}
 
 function received(message, asked) {
   switch (message.t) {
@@ -76,40 +95,50 @@ function received(message, asked) {
       model.presence(message);
       break;
     case "gap":
-      view.say(`${count(message.missed, "line is", "lines are")} no longer kept.`);
-      break;
-    case "bye":
-      if (message.words) view.say(message.words, "notice error");
-      if (message.reason !== "stopping" && message.reason !== "storage") showDoor(message.words ?? "");
-      break;
-    case "ok":
-    case "search":
-    case "pong":
+      model.gap(message);
       break;
     default:
-      if (message.sid === model.sid && message.id) link.settle(message.id);
-      model.take(message);
-      if (message.t === "join" && message.sid === model.sid) link.rooms([...model.places.keys()].filter((name) => name[0] === "#"));
-      if (message.t === "leave" && message.sid === model.sid) link.rooms([...model.places.keys()].filter((name) => name[0] === "#"));
-      notify(message);
+      if (!asked) record(message);
   }
+}
+
+function record(message) {
+  const mine = message.sid === model.sid;
+  if (mine && message.id) link.outbox.settle(message.id);
+  model.take(message);
+  if (message.t === "crowd") freshenSoon();
+  if (mine && (message.t === "join" || message.t === "leave" || message.t === "nick")) {
+    remember();
+    if (message.t === "join") discover(message.room);
+  }
+  showDraft();
+  notify(message, model, openByHand);
+}
+
+// Another tab has gone into a room, or this session did while it was away: this one has to be told what is there.
+async function discover(room) {
+  if (model.find(room)?.entered) return;
+  await attempt(async () => {
+    const { rooms } = await link.ask({ t: "who", room });
+    for (const each of rooms) model.enter(each);
+    model.history(await link.ask({ t: "history", room, limit: HISTORY_LINES }));
+  });
 }
 
 // A line that was sent again is stored. A direct message may not come in any other way: the past has rooms only.
 function acknowledged({ id: line, seq }) {
-  const sent = link.settle(line);
+  const sent = link.outbox.settle(line);
   model.stored(line);
   if (sent?.t === "dm") model.take({ ...sent, seq, from: model.alias, sid: model.sid });
 }
 
-// Lines of the last visit that were not acknowledged are under way again.
-function restore(message) {
-  for (const line of link.outbox) {
-    const known = [...model.places.values()].some((place) => place.pending.some((each) => each.id === line.id));
-    if (!known) model.sent(line);
+function refused(message) {
+  if (message.id && model.isPending(message.id)) {
+    link.outbox.settle(message.id);
+    model.refused(message.id, message.words);
+  } else {
+    trouble(message.words);
   }
-  const last = sessionStorage.getItem("chatcore.open");
-  open(last && (model.places.has(last) || last[0] === "@") ? last : message.rooms[0]?.room ?? "#lobby");
 }
 
 // After a reload the page is empty, and the session is not.
@@ -118,8 +147,12 @@ async function recall(rooms) {
     try {
       model.history(await link.ask({ t: "history", room, limit: HISTORY_LINES }));
     } catch {
-      break; // the connection went: the return brings it
+      break; // the connection went: what is missing is above, and comes when it is scrolled to
     }
+  }
+  for (const { room } of rooms) {
+    const place = model.find(room);
+    if (place && !place.lines.length) place.more = true;
   }
   model.caughtUp();
 }
@@ -129,176 +162,174 @@ let countdown;
 function stateChanged(state, detail) {
   clearInterval(countdown);
   if (state === "refused") {
-    showDoor(detail.words, detail.code);
+    door.show(link.alias, detail.words, detail.code);
   } else if (state === "here") {
     view.banner("");
+  } else if (state === "waiting") {
+    view.banner(detail.words);
   } else if (state === "lost") {
-    const tell = () => {
-      const seconds = Math.max(0, Math.ceil((detail - Date.now()) / 1000));
-      const waiting = link.outbox.length ? ` ${count(link.outbox.length, "line waits", "lines wait")} to be sent.` : "";
-      view.banner(`Connection lost. Trying again in ${seconds} s; you can go on typing.${waiting}`, true);
-    };
+    const tell = () => view.banner(lostWords(), `Trying again in ${Math.max(0, Math.ceil((detail - Date.now()) / 1000))} s.`);
     tell();
     countdown = setInterval(tell, 1_000);
-    if (id("house").hidden) doorError("The server does not answer. Trying again …");
-  } else if (!id("house").hidden) {
+    if (door.isOpen) door.say("The server does not answer. Trying again …");
+  } else if (!door.isOpen) {
     view.banner("Connecting …");
   }
 }
 
-// The door
-
-function showDoor(words = "", code = "") {
-  id("door").hidden = false;
-  id("house").hidden = true;
-  id("door-host").textContent = location.host;
-  id("door-alias").value ||= link.alias;
-  const password = code === "password_needed" || code === "password_wrong";
-  if (password) id("door-password-part").hidden = false;
-  doorError(words);
-  id(password ? "door-password" : "door-alias").focus();
+function lostWords() {
+  const waiting = link.outbox.lines.length;
+  const lines = waiting ? ` ${count(waiting, "line waits", "lines wait")} to be sent.` : "";
+  const what = link.stopping ? "The server has stopped." : "Connection lost.";
+  return `${what} You can go on typing.${lines}`;
 }
-
-function doorError(words) {
-  id("door-error").textContent = words;
-  id("door-go").disabled = false;
-}
-
-function showHouse() {
-  id("door").hidden = true;
-  id("house").hidden = false;
-}
-
-id("door-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const alias = id("door-alias").value.trim();
-  if (!alias) return;
-  doorError("");
-  id("door-go").disabled = true;
-  link.join(alias, id("door-password").value);
-});
 
 // Places
 
+let composerPlace = "";
+
+// What is being typed belongs to the place it is typed in.
+function showDraft() {
+  if (composerPlace === model.active) return;
+  const before = model.places.get(composerPlace);
+  if (before) before.draft = composer.text;
+  composerPlace = model.active;
+  composer.text = model.room?.draft ?? "";
+  if (model.room) thisTab.set(OPEN, model.room.name);
+}
+
 function open(name) {
-  if (model.room) model.room.draft = composer.text;
   model.open(name);
-  sessionStorage.setItem("chatcore.open", name);
-  composer.text = model.room.draft;
+  showDraft();
   closeSides();
-}
-
-async function join(room, topic) {
-  const message = { t: "join", room };
-  if (topic) message.topic = topic;
-  const view_ = await link.ask(message);
-  model.enter(view_);
-  link.rooms([...model.places.keys()].filter((name) => name[0] === "#"));
-  open(view_.room);
-}
-
-async function older() {
   const place = model.room;
-  if (place.asking || !place.name.startsWith("#")) return;
+  if (isRoom(place) && place.more && !place.lines.length) page({});
+  if (place.people.stale) freshen();
+}
+
+function openByHand(name) {
+  open(name);
+  if (hasMouse()) id("text").focus();
+}
+
+const remember = () => link.remember(model.rooms, model.alias);
+
+async function join(message) {
+  const answer = await link.ask(message);
+  model.enter(answer);
+  remember();
+  openByHand(answer.room);
+}
+
+// Lines before the first, behind the last, or, without either, the latest.
+async function page(where) {
+  const place = model.room;
+  if (place.asking || !isRoom(place)) return;
   place.asking = true;
-  try {
-    model.history(await link.ask({ t: "history", room: place.name, before: place.lines[0]?.seq, limit: OLDER_LINES }));
-  } catch (error) {
-    view.say(error.message, "notice error");
-  }
+  await attempt(async () => {
+    const answer = await link.ask({ t: "history", room: place.name, limit: PAGE_LINES, ...where });
+    model.history(answer, { after: "after" in where, anew: !("after" in where || "before" in where) });
+  });
   place.asking = false;
 }
 
-// Back to the end, from older lines or from a line that was found.
 async function latest() {
-  const place = model.room;
-  if (!place.live) {
-    place.live = true;
-    place.lines = [];
-    model.history(await link.ask({ t: "history", room: place.name, limit: OLDER_LINES }));
-  }
-  view.missedBelow = 0;
-  id("scroll").scrollTop = id("scroll").scrollHeight;
+  if (!model.room.live) await page({});
+  view.flow.latest();
 }
 
-id("join-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const room = id("join-room").value.trim();
-  if (!room) return;
-  try {
-    await join(room.startsWith("#") ? room : `#${room}`);
-    id("join-room").value = "";
-  } catch (error) {
-    view.say(error.message, "notice error");
-  }
-});
+// Of a big room the server names few who come and go, and counts some that were counted on arriving.
+const freshenSoon = throttled(() => freshen(), CROWD_MS);
 
-id("join-room").addEventListener("focus", async () => {
+async function freshen() {
+  const place = model.room;
+  if (!place?.people.stale || !isRoom(place) || !model.attentive()) return;
+  await attempt(async () => {
+    const { rooms } = await link.ask({ t: "who", room: place.name });
+    for (const each of rooms) model.enter(each);
+  });
+}
+
+// Typing
+
+let knownRooms = [];
+
+async function askRooms() {
   try {
     const { rooms } = await link.ask({ t: "rooms" });
-    id("known-rooms").replaceChildren(...rooms.map(({ room }) => Object.assign(document.createElement("option"), { value: room })));
+    knownRooms = rooms.map(({ room }) => room);
+    id("known-rooms").replaceChildren(...knownRooms.map((value) => Object.assign(document.createElement("option"), { value })));
   } catch {
     // Without the list the name can still be typed.
   }
-});
+}
 
-// Saying things
+// Whose names can be completed: first those who are here.
+function people() {
+  const all = [model.room, ...model.places.values()].flatMap((place) => (isRoom(place) ? place.people.aliases : [titleOf(place)]));
+  return [...new Set(all)].filter((alias) => fold(alias) !== fold(model.alias));
+}
 
-function say(kind, words, room, to) {
+const trouble = (words) => void model.notice(words, "notice error");
+
+// Do something that the server may refuse; then its words are shown.
+async function attempt(what) {
   try {
-    const line = link.say(to ? { t: "dm", to, text: words } : { t: kind, room, text: words });
-    model.sent(line);
-    view.missedBelow = 0;
-    id("scroll").scrollTop = id("scroll").scrollHeight;
+    await what();
+    return true;
   } catch (error) {
-    view.say(error.message, "notice error");
+    return trouble(error.message);
   }
 }
 
+async function say(message) {
+  if (!model.room.live) await latest();
+  if (await attempt(() => model.sent(link.say(message)))) view.flow.latest();
+}
+
+function retry(line) {
+  drop(line);
+  model.sent(link.again(line));
+}
+
 function drop(line) {
-  link.settle(line.id);
+  link.outbox.settle(line.id);
   model.stored(line.id);
 }
 
 async function submit() {
   const typed = composer.text.replace(/\s+$/, "");
-  if (!typed.trim()) return;
   const place = model.room;
-  const asked = parse(typed, place.name);
-  if (asked.error) {
-    view.say(asked.error, "notice error");
+  if (!typed.trim() || !place) return;
+  const asked = parse(typed, { room: isRoom(place) ? place.name : "", to: isRoom(place) ? "" : titleOf(place), operator: model.operator });
+  const wrong = asked.error ?? tooLong(asked.message.text ?? "");
+  if (wrong) {
+    trouble(wrong); // and nothing is taken from the field
     return;
   }
   composer.text = "";
-  if (asked.say !== undefined) {
-    composer.remember(typed);
-    const to = place.name.startsWith("@") ? place.name.slice(1) : undefined;
-    say("say", asked.say, place.name, to);
-    return;
-  }
-  if (asked.command !== "oper") composer.remember(typed); // a password stays nowhere
-  try {
-    await carryOut(asked.command, asked.message, place);
-  } catch (error) {
-    view.say(error.message, "notice error");
-  }
+  if (asked.message.t !== "oper") composer.remember(typed); // a password stays nowhere
+  await attempt(() => carryOut(asked.command, asked.message));
 }
 
-async function carryOut(command, message, place) {
-  switch (command) {
+async function carryOut(command, message) {
+  switch (message.t) {
+    case "say":
     case "me":
-      return say("me", message.text, place.name, place.name.startsWith("@") ? place.name.slice(1) : undefined);
-    case "msg":
-      say("dm", message.text, undefined, message.to);
-      return open(`@${message.to}`);
+      return say(message);
+    case "dm":
+      if (command === "msg") openByHand(model.find(`@${message.to}`)?.name ?? `@${message.to}`);
+      return say(message);
     case "join":
-      return join(message.room, message.topic);
+      return join(message);
     case "part":
       await link.ask(message);
-      return model.leave(message.room);
+      model.leave(message.room);
+      return showDraft();
     case "search":
-      return search(message.text);
+      return searching.search(message.text);
     case "quit":
+      if (!link.joined) return link.leave();
       return link.write(message);
     default:
       return tell(command, await link.ask(message));
@@ -306,138 +337,64 @@ async function carryOut(command, message, place) {
 }
 
 function tell(command, answer) {
-  if (answer.commands) {
-    for (const each of answer.commands) if (each.usage) view.say(`${each.usage} — ${each.summary}`);
-  } else if (command === "rooms") {
-    for (const each of answer.rooms) view.say(`${each.room} (${each.people}) ${each.topic}`);
-    if (answer.more) view.say(`and ${answer.more} more`);
-  } else if (command === "who") {
-    for (const each of answer.rooms) view.say(`In ${each.room}: ${each.people.map((person) => person.alias).join(", ")}`);
-  } else if (answer.t === "history" || answer.t === "modlog") {
-    for (const each of answer.records) view.say(`${clock(each.time)} ${each.from ?? each.alias}: ${each.act ?? ""} ${each.to ?? ""} ${each.text ?? ""}`);
-    if (!answer.records.length) view.say("Nothing was found.");
-  } else if (answer.words) {
-    view.say(answer.words);
-  } else if (answer.topic !== undefined && command === "topic") {
-    view.say(answer.topic ? `Topic: ${answer.topic}` : "There is no topic. Set one: /topic words");
-  } else if (answer.t === "pong") {
-    view.say("pong");
-  } else if (Array.isArray(answer.bans) || Array.isArray(answer.readers)) {
-    const rows = answer.bans ?? answer.readers;
-    for (const each of rows) view.say(Object.values(each).join(" "));
-    if (!rows.length) view.say("None.");
-  } else if (answer.state) {
-    view.say(answer.state === "away" ? "You are away." : "You are back.");
-  }
+  if (command === "oper") model.operator = true;
+  if (command === "who" && answer.rooms) for (const each of answer.rooms) model.enter(each);
+  for (const words of answerWords(command, answer)) model.notice(words);
 }
 
-// Searching
+// What people press
 
-async function search(words) {
-  try {
-    view.found(words, await link.ask({ t: "search", text: words, limit: 50 }), openFound);
-  } catch (error) {
-    view.say(error.message, "notice error");
-  }
-}
-
-async function openFound(record) {
-  id("found").hidden = true;
-  if (!record.room) {
-    open(`@${fold(record.from) === fold(model.alias) ? record.to : record.from}`);
-    requestAnimationFrame(() => requestAnimationFrame(() => view.point(record.seq)));
-    return;
-  }
-  open(record.room);
-  const place = model.room;
-  if (!place.lines.some((line) => line.seq === record.seq)) {
-    const half = AROUND_LINES / 2;
-    const before = await link.ask({ t: "history", room: record.room, before: record.seq + 1, limit: half });
-    const after = await link.ask({ t: "history", room: record.room, after: record.seq, limit: half });
-    place.live = !after.more;
-    place.lines = [];
-    model.history({ ...before, records: [...before.records, ...after.records] });
-  }
-  requestAnimationFrame(() => requestAnimationFrame(() => view.point(record.seq)));
-}
-
-id("search-form").addEventListener("submit", (event) => {
+id("join-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const words = id("search-words").value.trim();
-  if (words) search(words);
+  const room = id("join-room").value.trim();
+  if (!room) return;
+  id("join-room").value = "";
+  attempt(() => join({ t: "join", room: room.startsWith("#") ? room : `#${room}` }));
 });
-id("found-close").addEventListener("click", () => {
-  id("found").hidden = true;
-  text.focus();
-});
+id("join-room").addEventListener("focus", askRooms);
+id("text").addEventListener("focus", () => knownRooms.length || askRooms());
 
 id("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   submit();
-  text.focus();
+  id("text").focus();
 });
 
-// Sides, notifications, attention
-
-function closeSides() {
-  for (const name of ["rooms-side", "people-side"]) id(name).classList.remove("open");
-  id("show-rooms").setAttribute("aria-expanded", "false");
-  id("show-people").setAttribute("aria-expanded", "false");
-}
-
-function toggleSide(name, button) {
-  const opened = !id(name).classList.contains("open");
-  closeSides();
-  id(name).classList.toggle("open", opened);
-  button.setAttribute("aria-expanded", String(opened));
-  if (opened) id(name).querySelector("button")?.focus();
-}
-
-id("show-rooms").addEventListener("click", (event) => toggleSide("rooms-side", event.currentTarget));
-id("show-people").addEventListener("click", (event) => toggleSide("people-side", event.currentTarget));
-for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", closeSides);
-document.addEventListener("keydown", (event) => event.key === "Escape" && closeSides());
-
-const wantsNotes = () => localStorage.getItem("chatcore.notify") === "yes" && globalThis.Notification?.permission === "granted";
-
-id("notify").addEventListener("click", async () => {
-  const on = wantsNotes();
-  if (!on && globalThis.Notification) await Notification.requestPermission();
-  localStorage.setItem("chatcore.notify", on ? "no" : "yes");
-  showNotify();
+id("latest").addEventListener("click", async () => {
+  await latest();
+  (hasMouse() ? id("text") : id("scroll")).focus(); // the button that had the focus is gone
+});
+id("older").addEventListener("click", () => {
+  id("scroll").scrollTop = 0;
+  view.flow.scrolled();
+  id("scroll").focus();
+});
+id("banner-now").addEventListener("click", () => {
+  link.now();
+  id("text").focus();
 });
 
-function showNotify() {
-  const button = id("notify");
-  button.hidden = !globalThis.Notification;
-  button.setAttribute("aria-pressed", String(wantsNotes()));
-  button.textContent = wantsNotes() ? "Notifications on" : "Notify me";
-}
-
-function notify(message) {
-  if (model.attentive() || !wantsNotes() || message.sid === model.sid || message.text === undefined) return;
-  if (message.t !== "dm" && !(message.t === "say" && mentions(message.text, model.alias))) return;
-  new Notification(safe(`${message.from}${message.room ? ` in ${message.room}` : ""}`), { body: safe(message.text), tag: message.room ?? message.from });
-}
+document.addEventListener("keydown", (event) => {
+  // Whoever types without having chosen a field means the one for talking.
+  const nowhere = document.activeElement === document.body || document.activeElement === id("scroll");
+  if (nowhere && !door.isOpen && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey) id("text").focus();
+});
 
 function attend() {
-  const place = model.room;
-  if (!place || !model.attentive() || !place.unread) return;
-  place.unread = place.mentioned = 0;
-  model.mark(place);
-  view.changed("unread", place.name);
+  if (!model.attentive()) return;
+  model.attend();
+  freshen();
 }
 
 addEventListener("focus", attend);
 document.addEventListener("visibilitychange", attend);
-id("banner-now").addEventListener("click", () => link.now());
 
-showNotify();
+watchSides();
+watchNotify();
 if (link.saved.token) {
   model.alias = link.alias;
+  door.close();
   link.join(link.alias);
-  showHouse();
-  view.banner("Connecting …");
 } else {
-  showDoor();
+  door.show(link.alias);
 }

@@ -5,17 +5,16 @@
 // oldest lines, or, while somebody reads back in it, is not `live`: new lines are counted and not kept, and come from
 // the server when that person scrolls down again.
 
-import { People } from "./people.js";
-import { fold, mentions } from "./text.js";
 import { Past } from "./past.js";
+import { isRoom, isSpeech, newPlace } from "./place.js";
+import { fold, mentions } from "./text.js";
 
 const LINES_KEPT = 1_000; // of a place; older ones come back from the server when they are scrolled to
 const LINES_MOST = 1_300; // so many before the oldest go, to do it seldom
 const NOTICES_MOST = 200; // words to this person, in one place; /help is 40
 const PRIVATE_PLACES = 100; // conversations; the one that was silent longest is closed
 
-export const isRoom = (place) => place.name.startsWith("#");
-const speech = (record) => record.t === "say" || record.t === "me" || record.t === "dm" || record.act === "announce";
+const ROOM_ACTS = new Set(["op", "deop", "lock", "unlock", "announce"]);
 
 export class Model {
   // changed(what, place): "places" | "people" | "lines" | "pending" | "unread" | "topic"
@@ -44,13 +43,7 @@ export class Model {
   place(name) {
     let place = this.find(name);
     if (!place) {
-      place = {
-        name, key: fold(name), topic: "", people: new People(), lines: [], pending: [], notices: [], draft: "",
-        first: 0, // lines that were let go of: the number of lines[0]
-        version: 0, // counts what is more than a line at the end
-        live: true, more: false, beyond: 0, // beyond: lines that came while it was not live
-        unread: 0, mentioned: 0, newFrom: null, read: this.past.read(this.log, fold(name)), entered: false,
-      };
+      place = newPlace(name, this.past.read(this.log, fold(name)));
       this.places.set(place.key, place);
       if (!isRoom(place)) this.closeSilent();
     }
@@ -84,7 +77,6 @@ export class Model {
     }
     if (!this.room) this.active = fold(message.rooms[0]?.room ?? "");
     this.changed("places");
-    return returned;
   }
 
   // The lines come anew; what this person has typed stays.
@@ -111,8 +103,8 @@ export class Model {
   leave(name) {
     const place = this.find(name);
     if (!place) return;
+    if (this.active === place.key) this.open(this.otherThan(place).name);
     this.places.delete(place.key);
-    if (this.active === place.key) this.open([...this.places.values()][0]?.name ?? "#lobby");
     this.changed("places");
   }
 
@@ -167,16 +159,21 @@ export class Model {
         this.changed("people", place);
         break;
       case "act":
-        this.add(this.isForRoom(record) && place ? place : this.room, record);
+        this.add(this.placeOfAct(record, place), record);
         return;
       default:
     }
     if (place && ["say", "me", "topic", "crowd"].includes(record.t)) this.add(place, record);
   }
 
-  // The others are told to this person alone, wherever that one is.
-  isForRoom(act) {
-    return ["op", "deop", "lock", "unlock", "announce"].includes(act.act);
+  // What a room reads stands there; the rest is told to this person alone, where that one is, or will be in a moment.
+  placeOfAct(record, place) {
+    if (place && ROOM_ACTS.has(record.act)) return place;
+    return place && place === this.room ? this.otherThan(place) : this.room;
+  }
+
+  otherThan(place) {
+    return [...this.places.values()].find((each) => each !== place) ?? this.place("#lobby");
   }
 
   came(record) {
@@ -235,9 +232,9 @@ export class Model {
       return;
     }
     const seen = !this.catchingUp && place.key === this.active && this.attentive();
-    if (speech(record) && record.sid !== this.sid && !seen && !this.catchingUp) this.count(place, record);
+    if (isSpeech(record) && record.sid !== this.sid && !seen && !this.catchingUp) this.count(place, record);
     if (place.live) this.append(place, record);
-    else place.beyond += 1;
+    else if (isSpeech(record)) place.beyond += 1;
     if (seen) this.mark(place);
     this.changed("lines", place);
   }
@@ -288,6 +285,7 @@ export class Model {
     const records = page.records.filter((record) => !known.has(record.seq));
     const first = place.lines[0]?.seq ?? Infinity;
     place.lines = [...place.lines, ...records].sort((one, other) => one.seq - other.seq);
+    if (first < Infinity) place.first -= records.filter((record) => record.seq < first).length;
     place.version += 1;
     if (after) place.live = !page.more;
     else if (!records.length || records[0].seq < first) place.more = page.more;
@@ -303,6 +301,7 @@ export class Model {
     if (surplus <= 0) return;
     if (after) {
       place.lines.splice(0, surplus);
+      place.first += surplus;
       place.more = true;
     } else {
       place.lines.length = 2 * LINES_KEPT;
@@ -320,7 +319,7 @@ export class Model {
   caughtUp() {
     this.catchingUp = false;
     for (const place of this.places.values()) {
-      const missed = place.lines.filter((each) => each.seq > place.read && speech(each) && each.sid !== this.sid);
+      const missed = place.lines.filter((each) => each.seq > place.read && isSpeech(each) && each.sid !== this.sid);
       const never = !place.read && isRoom(place); // on a first visit nothing is new
       if (never || !missed.length) continue;
       if (place.key === this.active) this.setNew(place, place.read);

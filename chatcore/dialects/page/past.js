@@ -8,7 +8,7 @@ const PRIVATE = "chatcore.private";
 const PRIVATE_LINES = 300;
 const PRIVATE_CHARACTERS = 500_000; // browsers give a site some five million
 const PLACES = 300; // whose marks are kept
-const KEEP_MS = 1_000;
+const KEEP_MS = 200; // before the link keeps a position behind them
 
 export class Past {
   constructor() {

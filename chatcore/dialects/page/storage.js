@@ -50,15 +50,20 @@ class Box {
 export const ours = new Box(() => localStorage); // shared by all tabs, and kept
 export const thisTab = new Box(() => sessionStorage); // as long as the tab is there
 
-// `save` once, a while after the first of many changes; at the latest when the page goes.
-export function later(save, delay) {
+// Call `act` once, a while after the first of many calls.
+export function throttled(act, delay) {
   let timer;
   const now = () => {
-    if (timer === undefined) return;
     clearTimeout(timer);
     timer = undefined;
-    save();
+    act();
   };
-  addEventListener("pagehide", now);
-  return () => (timer ??= setTimeout(now, delay));
+  return Object.assign(() => (timer ??= setTimeout(now, delay)), { flush: () => timer !== undefined && now() });
+}
+
+// The same for what has to be kept: at the latest when the page goes.
+export function later(save, delay) {
+  const soon = throttled(save, delay);
+  addEventListener("pagehide", soon.flush);
+  return soon;
 }

@@ -90,3 +90,14 @@ const isWord = (character) => /[\p{L}\p{N}_]/u.test(character);
 export function count(number, one, many) {
   return `${number.toLocaleString()} ${number === 1 ? one : many}`;
 }
+
+const TEXT_BYTES = 4_096; // docs/PROTOCOL.md, "Limits"
+const TEXT_LINES = 256;
+
+// Why a text cannot be sent; empty if it can.
+export function tooLong(text) {
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > TEXT_BYTES) return `This is ${bytes.toLocaleString()} bytes long; one message holds ${TEXT_BYTES.toLocaleString()}. Send it in parts.`;
+  const lines = text.split("\n").length;
+  return lines > TEXT_LINES ? `This has ${lines.toLocaleString()} lines; one message holds ${TEXT_LINES}. Send it in parts.` : "";
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatcore.hub import names
-from chatcore.hub.bans import BANS_MOST, SHORTEST_PREFIX, network, shown_network
+from chatcore.hub.bans import BANS_MOST, ROOM_BANS_MOST, SHORTEST_PREFIX, network, shown_network
 from chatcore.hub.decision import Decision
 from chatcore.hub.moments import span_words
 from chatcore.hub.pages import page_before
@@ -78,8 +78,10 @@ def decide_kick(world: World, session: Session, command: Kick) -> Decision | Ref
         done = Done(f"{to.alias} is out of the server.", fields, command.re)
         return Decision((first, *_out_of_server(world, first, to)), then=(done,))
     first = act(session, "kick", room=room.name, to=to.alias, to_sid=to.sid, text=command.text)
-    done = Done("", {**fields, "room": room.name}, command.re)
-    return Decision((first, *_out_of_room(world, first, room, to)), then=(done,))
+    drafts = _out_of_room(world, first, room, to)
+    words = unless_read(session, room, f"{to.alias} is out of {room.name}.")
+    done = Done(words, {**fields, "room": room.name}, command.re)
+    return Decision((first, *drafts), then=(done,))
 
 
 def _out_of_server(world: World, because: Act, to: Session) -> list[Record]:
@@ -113,10 +115,11 @@ def decide_ban(world: World, session: Session, command: Ban) -> Decision | Refus
     if wrong := _reason_too_long(command.text):
         return wrong
     bans = world.state.house.bans if room is None else room.bans
-    if sum(1 for _ in bans.live(world.now_ms)) >= BANS_MOST:
+    most = BANS_MOST if room is None else ROOM_BANS_MOST
+    if sum(1 for _ in bans.live(world.now_ms)) >= most:
         return Refusal(
             "too_many_bans",
-            f"There are {BANS_MOST:,} bans. Take one back first: /bans, /unban NAME",
+            f"There are {most:,} bans. Take one back first: /bans, /unban NAME",
         )
     until_ms = 0 if command.for_ms is None else world.now_ms + command.for_ms
     net = network(command.name)
@@ -130,6 +133,11 @@ def decide_ban(world: World, session: Session, command: Ban) -> Decision | Refus
 def _ban_name(
     world: World, session: Session, command: Ban, room: Room | None, until_ms: int
 ) -> Decision | Refusal:
+    if ":" in command.name or names.ADDRESS.fullmatch(command.name):
+        return Refusal(
+            "bad_field",
+            f"{command.name} is no address and no network, as 10.0.0.7, 10.0.0.0/8 or 2001:db8::/64 are.",
+        )
     alias = names.alias(command.name)
     if type(alias) is Refusal:
         return alias
@@ -204,11 +212,10 @@ def _lapsed_as(world: World, alias: str) -> Session | None:
 
 
 def _banned(world: World, command: Ban, ban: Act, to: str, where: str) -> Done:
-    span = "" if command.for_ms is None else f" for {span_words(command.for_ms)}"
     fields: dict[str, object] = {"name": to}
     if ban.room:
         fields["room"] = ban.room
-    return Done(f"{to} is banned from {where}{span}.", fields, command.re)
+    return Done(f"{to} is banned from {where}{_for(command.for_ms)}.", fields, command.re)
 
 
 def decide_unban(world: World, session: Session, command: Unban) -> Decision | Refusal:
@@ -271,10 +278,8 @@ def decide_mute(world: World, session: Session, command: Mute) -> Decision | Ref
         text=command.text,
         until_ms=until_ms,
     )
-    span = "" if command.for_ms is None else f" for {span_words(command.for_ms)}"
-    return Decision(
-        (draft,), then=(Done(f"{draft.to} is muted{span}.", {"name": draft.to}, command.re),)
-    )
+    words = f"{draft.to} is muted{_for(command.for_ms)}."
+    return Decision((draft,), then=(Done(words, {"name": draft.to}, command.re),))
 
 
 def decide_unmute(world: World, session: Session, command: Unmute) -> Decision | Refusal:
@@ -333,6 +338,16 @@ def person(world: World, alias: str, room: Room | None) -> Session | Refusal:
     if room is not None and room.name not in to.rooms:
         return Refusal("no_such_person", f"{to.alias} is not in {room.name}. /who lists who is.")
     return to
+
+
+def unless_read(session: Session, room: Room, words: str) -> str:
+    """What is told of an act on a room to who did it; nothing to who reads it there with everybody else."""
+    return "" if room.name in session.rooms else words
+
+
+def _for(span_ms: int | None) -> str:
+    """That there is no end is said: a time that was mistyped is taken for the reason."""
+    return ", until it is taken back" if span_ms is None else f" for {span_words(span_ms)}"
 
 
 def _reason_too_long(text: str) -> Refusal | None:

@@ -78,10 +78,12 @@ def _rooms_open(
     world: World, rooms: list[Room], sid: str, alias: str, lapsed: Session | None
 ) -> list[Room] | Refusal:
     """Those of the rooms that one may go into. Whoever comes back is let in without the others."""
-    had = lapsed.rooms if lapsed else ()
+    had = dict(zip(lapsed.rooms, lapsed.joined, strict=True)) if lapsed else {}
     opened: list[Room] = []
     for room in rooms:
-        refusal = kept_out(world, room, sid, alias, had=room.name in had)
+        # Not in one of that name that was there before.
+        was_in = room.since <= had.get(room.name, -1)
+        refusal = kept_out(world, room, sid, alias, had=was_in)
         if refusal is None:
             opened.append(room)
         elif lapsed is None:

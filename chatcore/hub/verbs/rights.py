@@ -118,10 +118,8 @@ def kept_out(
         return None
     if world.presence.is_operator(sid):
         return None
-    if room.has_bans:
-        ban = room.bans.of_sid(sid, world.now_ms) or room.bans.of_name(alias, world.now_ms)
-        if ban is not None:
-            return banned(f"You are banned from {room.name}", ban, world.now_ms)
+    if ban := room_ban(world, room, sid, alias):
+        return banned(f"You are banned from {room.name}", ban, world.now_ms)
     if not room.key or had or sid in room.moderators or sid in room.invited:
         return None
     if key is not None and keys.fits(key, room.key):
@@ -131,6 +129,13 @@ def kept_out(
         "room_locked",
         f"{room.name} is locked: {what}. /join {room.name} KEY, or have somebody there invite you.",
     )
+
+
+def room_ban(world: World, room: Room, sid: str, alias: str) -> Ban | None:
+    """The ban that keeps somebody out of the room."""
+    if not room.has_bans:
+        return None
+    return room.bans.of_sid(sid, world.now_ms) or room.bans.of_name(alias, world.now_ms)
 
 
 def banned(what: str, ban: Ban, now_ms: int) -> Refusal:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from chatcore.hub import keys
 from chatcore.hub.decision import Decision
+from chatcore.hub.names import fold
 from chatcore.hub.reply import Done, Refusal
-from chatcore.hub.verbs.moderation import act, person
-from chatcore.hub.verbs.rights import moderated_room, protected
+from chatcore.hub.verbs.moderation import act, person, unless_read
+from chatcore.hub.verbs.rights import moderated_room, protected, room_ban
 
 if TYPE_CHECKING:
     from chatcore.hub.command import Invite, Lock, Op
@@ -39,7 +40,8 @@ def decide_op(world: World, session: Session, command: Op) -> Decision | Refusal
             f"{room.name} has {MODERATORS_MOST} moderators. Take it from one first: /deop NAME",
         )
     draft = act(session, "op", room=room.name, to=to.alias, to_sid=to.sid)
-    return Decision((draft,), then=(Done("", fields, command.re),))
+    words = unless_read(session, room, f"{to.alias} moderates {room.name} now.")
+    return Decision((draft,), then=(Done(words, fields, command.re),))
 
 
 def _deop(world: World, session: Session, room: Room, command: Op) -> Decision | Refusal:
@@ -47,9 +49,8 @@ def _deop(world: World, session: Session, room: Room, command: Op) -> Decision |
     to = world.state.holder(command.name)
     sid = None if to is None else to.sid
     if sid not in room.moderators:
-        named = command.name.casefold()
-        sids = (each for each in room.moderators if each in world.state.sessions)
-        sid = next((s for s in sids if world.state.sessions[s].alias.casefold() == named), None)
+        named, sessions = fold(command.name), world.state.sessions
+        sid = next((each for each in room.moderators if fold(sessions[each].alias) == named), None)
     if sid is None:
         return Refusal("not_moderator", f"{command.name} does not moderate {room.name}.")
     holder = world.state.sessions[sid]
@@ -57,7 +58,8 @@ def _deop(world: World, session: Session, room: Room, command: Op) -> Decision |
         return refusal
     alias = holder.alias
     draft = act(session, "deop", room=room.name, to=alias, to_sid=sid)
-    return Decision((draft,), then=(Done("", {"room": room.name, "alias": alias}, command.re),))
+    words = unless_read(session, room, f"{alias} does not moderate {room.name} any more.")
+    return Decision((draft,), then=(Done(words, {"room": room.name, "alias": alias}, command.re),))
 
 
 def decide_lock(world: World, session: Session, command: Lock) -> Decision | Refusal:
@@ -91,6 +93,11 @@ def decide_invite(world: World, session: Session, command: Invite) -> Decision |
     if room.name in to.rooms:
         words = f"{to.alias} is in {room.name} already."
         return Decision(replies=(Done(words, fields, command.re),))
+    if room_ban(world, room, to.sid, to.alias):
+        return Refusal(
+            "banned",
+            f"{to.alias} is banned from {room.name}. Take that back first: /unban {to.alias}",
+        )
     draft = act(session, "invite", room=room.name, to=to.alias, to_sid=to.sid)
     done = Done(f"{to.alias} is invited to {room.name}, for once.", fields, command.re)
     return Decision((draft,), then=(done,))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatcore.hub.bans import BANS_MOST
+from chatcore.hub.bans import BANS_MOST, ROOM_BANS_MOST
 from chatcore.hub.command import (
     Announce,
     Away,
@@ -308,6 +308,35 @@ def test_a_list_of_bans_has_an_end(house: Any, root: Any) -> None:
     assert house.do(root, Ban("Bob")).records
 
 
+def test_a_room_bans_fewer_because_anybody_can_make_rooms(house: Any, mod: Any) -> None:
+    for k in range(ROOM_BANS_MOST):
+        house.do(mod, Ban(f"P{k}"))
+    found = house.refused(mod, Ban("Bob"))
+    assert found.code == "too_many_bans"
+    assert f"{ROOM_BANS_MOST:,} bans" in found.words
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["10.0.0.256", "10.0.0.0/33", "1.2.3.4.5", "2001:db8::/129", "2001:db8::g", "10.0.0.7:59000"],
+)
+def test_what_was_meant_for_an_address_is_no_ban_of_a_name(
+    house: Any, root: Any, name: str
+) -> None:
+    found = house.refused(root, Ban(name))
+    assert found.code == "bad_field"
+    assert "10.0.0.0/8" in found.words
+
+
+def test_who_bans_or_mutes_without_an_end_is_told_so(house: Any, root: Any) -> None:
+    """`/ban Bob 10 minutes` names no time, but a reason."""
+    said = [house.do(root, each("Bob", text="10 minutes")).then[0].words for each in (Ban, Mute)]
+    assert said == [
+        "Bob is banned from this server, until it is taken back.",
+        "Bob is muted, until it is taken back.",
+    ]
+
+
 # Mutes
 
 
@@ -364,6 +393,29 @@ def test_one_who_came_back_under_another_alias_is_let_speak_by_that(house: Any, 
     house.hello("Rob", token="t2")
     house.do(root, Unmute("Rob"))
     assert (bob.muted_ms, len(house.state.house.mutes)) == (0, 0)
+
+
+def test_everybody_who_came_under_a_muted_alias_is_let_speak(house: Any, root: Any) -> None:
+    house.do(root, Mute("Bob"))
+    gone, here = house.enter("Bob"), house.enter("Ann")
+    house.lapse(gone)
+    alike = house.enter("b0b")
+    assert (gone.muted_ms, alike.muted_ms, here.muted_ms) == (NO_END, NO_END, 0)
+    house.do(root, Unmute("Bob"))
+    assert (gone.muted_ms, alike.muted_ms) == (0, 0)
+
+
+def test_who_comes_back_under_a_muted_alias_is_muted(house: Any, root: Any) -> None:
+    ann = house.enter("Ann")
+    house.lapse(ann)
+    house.do(root, Mute("Bob", MINUTE_MS))
+    house.hello("Bob", token="t2")
+    assert ann.muted_ms == house.world.now_ms + MINUTE_MS
+    house.do(root, Mute("Bob"))
+    house.lapse(ann)
+    house.do(root, Mute("Cy", MINUTE_MS))
+    house.hello("Cy", token="t2")
+    assert ann.muted_ms == NO_END, "the longer of the two holds"
 
 
 def test_a_mute_ends_by_itself(house: Any, root: Any) -> None:

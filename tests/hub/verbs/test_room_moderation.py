@@ -8,7 +8,7 @@ import pytest
 
 from chatcore.hub import keys
 from chatcore.hub.acts import INVITED_MOST
-from chatcore.hub.command import Ban, Invite, Join, Lock, Op, Part, Rooms, Topic
+from chatcore.hub.command import Ban, Invite, Join, Kick, Lock, Op, Part, Rooms, Topic
 from chatcore.hub.reply import Refused
 from chatcore.hub.verbs.room_moderation import MODERATORS_MOST
 
@@ -78,6 +78,23 @@ def test_a_moderator_takes_it_from_themselves_but_not_from_an_operator(
     assert house.do(mod, Op("Mod", take=True)).records
     assert house.do(root, Op("Root", "#dev", take=True)).records
     assert moderators(house) == []
+
+
+def test_who_acts_on_a_room_from_elsewhere_is_told_that_it_is_done(house: Any, mod: Any) -> None:
+    """Whoever is there reads it with everybody else."""
+    root = house.enter("Root", rank="root")
+    house.enter("Bob", "#dev")
+    done = [
+        house.do(root, command).then[0].words
+        for command in (Op("Bob", "#dev"), Op("Bob", "#dev", take=True), Kick("Bob", "#dev"))
+    ]
+    assert done == [
+        "Bob moderates #dev now.",
+        "Bob does not moderate #dev any more.",
+        "Bob is out of #dev.",
+    ]
+    house.enter("Cy", "#dev")
+    assert [house.do(mod, each).then[0].words for each in (Op("Cy"), Kick("Cy"))] == ["", ""]
 
 
 def test_a_ban_from_the_room_takes_the_moderation(house: Any, mod: Any) -> None:
@@ -161,6 +178,21 @@ def test_those_who_were_in_come_back_without_the_key_and_newcomers_do_not(
     assert bob.rooms == ("#lobby",), "whoever had left is a newcomer"
 
 
+def test_who_was_in_a_room_that_is_gone_needs_the_key_of_the_next_one_of_that_name(
+    house: Any, mod: Any
+) -> None:
+    house.lapse(mod)
+    assert "#dev" not in house.state.named, "nothing was said there"
+    bob = house.enter("Bob", "#dev")
+    house.do(bob, Lock("sesame"))
+    house.say(bob, "between us", room="#dev")
+    house.hello("Mod", token="t1", after=1)
+    assert mod.rooms == ("#lobby",)
+    house.lapse(bob)
+    house.hello("Bob", token="t2")
+    assert bob.rooms == ("#dev",), "this one's own people come back"
+
+
 def test_operators_and_moderators_need_no_key(house: Any, mod: Any) -> None:
     house.enter("Bob", "#dev")
     house.do(mod, Lock("sesame"))
@@ -199,7 +231,10 @@ def test_an_invitation_opens_the_door_once(house: Any, mod: Any) -> None:
 
 
 def test_an_invitation_takes_no_ban_back(house: Any, mod: Any) -> None:
-    house.do(mod, Ban("Bob"))
     bob = house.enter("Bob")
     house.do(mod, Invite("Bob"))
+    house.do(mod, Ban("bob"))
     assert house.refused(bob, Join("#dev")).code == "banned"
+    found = house.refused(mod, Invite("Bob"))
+    assert found.code == "banned"
+    assert "/unban Bob" in found.words, "nobody is invited to a closed door"

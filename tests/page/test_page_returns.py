@@ -1,0 +1,217 @@
+"""Everything that can be cut under an open page, again and again: nothing is lost, nothing comes twice, all in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import NO_FLOOD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Native, Start
+    from tests.page.conftest import Visitor
+
+    Visit = Callable[..., Visitor]
+
+
+def said(reader: Native) -> list[str]:
+    """What was said in the lobby, as the server kept it."""
+    records = reader.ask("history", room="#lobby", limit=500)["records"]
+    return [record["text"] for record in records if record["t"] == "say"]
+
+
+def test_a_reload_while_the_server_is_killed_sends_each_line_once(
+    start: Start, visit: Visit, tmp_path: Path
+) -> None:
+    server = start.server(data=tmp_path / "data", config=NO_FLOOD)
+    alice = visit(server, "Alice")
+    port = str(server.address[1])
+    lines: list[str] = []
+    for cut in range(3):
+        for number in range(5):
+            lines.append(f"cut {cut}, line {number}")
+            alice.say(lines[-1])
+        # No look at what has arrived: some lines are stored, some on the way, some nowhere.
+        server.kill()
+        server = start.server("--port", port, data=tmp_path / "data", config=NO_FLOOD)
+        alice.page.reload()
+        alice.is_in()
+        alice.has_stored(lines[-1])
+    kept = said(start.native("Bob"))
+    print(
+        f"\n{len(lines)} lines over 3 kills and reloads: {len(kept)} stored, {len(set(kept))} once"
+    )
+    assert kept == lines
+    assert alice.texts() == lines
+    expect(alice.page.locator(".line.pending")).to_have_count(0)
+
+
+def test_a_page_that_is_closed_sends_what_was_pending_when_it_is_opened_again(
+    start: Start, visit: Visit, tmp_path: Path
+) -> None:
+    server = start.server(data=tmp_path / "data")
+    alice = visit(server, "Alice")
+    server.kill()
+    alice.say("typed when nobody was there")
+    expect(alice.page.locator(".line.pending")).to_have_count(1)
+    alice.page.close()
+    start.server("--port", str(server.address[1]), data=tmp_path / "data")
+    again = alice.tab()
+    again.is_in()
+    again.has_stored("typed when nobody was there")
+    assert said(start.native("Bob")) == ["typed when nobody was there"]
+
+
+def test_what_is_old_is_not_sent_without_asking(start: Start, visit: Visit, tmp_path: Path) -> None:
+    server = start.server(data=tmp_path / "data")
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    alice.evaluate(
+        "localStorage.setItem('chatcore.line.old-1', JSON.stringify("
+        "{t: 'say', room: '#lobby', text: 'from yesterday', id: 'old-1',"
+        " time: new Date(Date.now() - 86400000).toISOString()}))"
+    )
+    alice.page.reload()
+    alice.is_in()
+    expect(alice.page.locator(".refusal")).to_contain_text("Send it now?")
+    assert said(bob) == []
+    alice.page.click(".refusal >> text=Try again")
+    alice.has_stored("from yesterday")
+    assert said(bob) == ["from yesterday"]
+
+
+@pytest.mark.parametrize("times", [4, pytest.param(25, marks=pytest.mark.slow)])
+def test_on_and_off_with_traffic(start: Start, visit: Visit, times: int, tmp_path: Path) -> None:
+    server = start.server(data=tmp_path / "data", config=NO_FLOOD)
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    for number in range(times):
+        alice.context.set_offline(True)
+        expect(alice.page.locator("#banner")).to_contain_text("Connection lost")
+        alice.say(f"alice away {number}")
+        bob.say(f"away{number}", f"bob while she is away {number}")
+        alice.context.set_offline(False)
+        bob.say(f"back{number}", f"bob while she comes back {number}")
+        alice.say(f"alice back {number}")
+        alice.has_stored(f"alice back {number}")
+    alice.reads(f"bob while she comes back {times - 1}")
+    kept = said(bob)
+    shown = alice.texts()
+    print(
+        f"\n{times} cuts: {len(kept)} lines, {len(set(kept) - set(shown))} lost, order {kept == shown}"
+    )
+    assert len(kept) == len(set(kept)) == 4 * times
+    assert shown == kept
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["the same log", "another log"])
+def test_two_tabs_over_a_restart_stay_one_person(
+    start: Start, visit: Visit, kept: bool, tmp_path: Path
+) -> None:
+    data = tmp_path / "data" if kept else None
+    server = start.server(data=data)
+    alice = visit(server, "Alice")
+    alice.say("before")
+    alice.has_stored("before")
+    tab = alice.tab()
+    tab.is_in()
+    server.kill()
+    alice.say("typed in the first tab")
+    tab.say("typed in the second tab")
+    start.server("--port", str(server.address[1]), data=data)
+    bob = start.native("Bob")
+    for each in (alice, tab):
+        if each.page.locator("#banner-now").is_visible():
+            each.page.locator("#banner-now").dispatch_event("click")
+    for each in (alice, tab):
+        each.reads("typed in the first tab")
+        each.reads("typed in the second tab")
+        expect(each.page.locator("#people .name")).to_have_text(["Alice", "Bob"])
+    lines = said(bob)
+    assert sorted(lines) == ["before"] * kept + [
+        "typed in the first tab",
+        "typed in the second tab",
+    ]
+    assert (
+        len({m["sid"] for m in bob.ask("history", room="#lobby")["records"] if m["t"] == "say"})
+        == 1
+    )
+    assert alice.texts() == tab.texts() == lines
+
+
+def test_a_room_joined_in_one_tab_is_whole_in_the_other(start: Start, visit: Visit) -> None:
+    server = start.server()
+    bob = start.native("Bob")
+    bob.ask("join", room="#dev", topic="the workshop")
+    bob.say("1", "said before she came", room="#dev")
+    alice = visit(server, "Alice")
+    tab = alice.tab()
+    tab.is_in()
+    alice.say("/join #dev")
+    tab.page.locator("#rooms .place", has_text="#dev").click()
+    tab.reads("said before she came")
+    expect(tab.page.locator("#room-topic")).to_have_text("the workshop")
+    expect(tab.page.locator("#people .name")).to_have_text(["Alice", "Bob"])
+    alice.say("/part #dev")
+    expect(tab.page.locator("#rooms .place")).to_have_text(["#lobby"])
+    expect(tab.page.locator("#room-name")).to_have_text("#lobby")
+
+
+def test_the_next_person_at_this_browser_finds_nothing(start: Start, visit: Visit) -> None:
+    server = start.server()
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    tab = alice.tab()
+    tab.is_in()
+    bob.send("dm", id="1", to="Alice", text="a secret")
+    alice.page.click("#privates .place")
+    alice.reads("a secret")
+    alice.say("/quit")
+    for each in (alice, tab):
+        expect(each.page.locator("#door")).to_be_visible()
+    assert (
+        alice.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])").count("secret")
+        == 0
+    )
+    alice.join("Carol")
+    expect(alice.page.locator("#room-name")).to_have_text("#lobby")
+    expect(alice.page.locator("#privates .place")).to_have_count(0)
+    assert "a secret" not in alice.page.content()
+
+
+def test_a_browser_that_keeps_nothing_can_chat(start: Start, visit: Visit) -> None:
+    server = start.server()
+    alice = visit(server)
+    alice.context.add_init_script(
+        "for (const name of ['localStorage', 'sessionStorage'])"
+        " Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError'); }});"
+    )
+    alice.page.reload()
+    alice.join("Alice")
+    alice.say("hello")
+    alice.has_stored("hello")
+
+
+def test_a_rejected_room_does_not_keep_anybody_out(
+    start: Start, visit: Visit, tmp_path: Path
+) -> None:
+    server = start.server(data=tmp_path / "data")
+    bob = start.native("Bob")
+    bob.ask("join", room="#dev")
+    bob.ask("lock", room="#dev", key="sesame")
+    alice = visit(server)
+    alice.evaluate(
+        'localStorage.setItem(\'chatcore.session\', \'{"alias": "Alice", "rooms": ["#dev"]}\')'
+    )
+    alice.page.reload()
+    alice.join("Alice")
+    expect(alice.page.locator("#room-name")).to_have_text("#lobby")
+    alice.say("/join #dev")
+    expect(alice.page.locator("#log .notice.error")).to_contain_text("key")
+    alice.say("/join #dev sesame")
+    expect(alice.page.locator("#room-name")).to_have_text("#dev")
