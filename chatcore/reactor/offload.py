@@ -41,7 +41,7 @@ class Offload:
             thread.start()
         except RuntimeError as error:
             # No room for one more thread; `then` still runs in a later turn, as it always does.
-            logger.error("cannot start a thread: %s", error)
+            logger.error("cannot start a thread: %(reason)s", {"reason": str(error)})
             self._call(lambda: self._answer(then, None))
 
     def _run(self, work: Callable[[], Result], then: Callable[[Result | None], None]) -> None:

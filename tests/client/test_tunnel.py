@@ -149,7 +149,7 @@ def test_who_is_greeted_before_our_first_message_came_goes_on(tmp_path, certific
 @pytest.mark.parametrize("before", [b"", b"Choose an alias:\n"])
 def test_who_is_turned_away_at_the_door_is_told_why_and_nothing_of_encryption(before, size):
     tunnel = Tunnel(unchecked(), "127.0.0.1")
-    with pytest.raises(TunnelError, match="it says “The server is full.”") as caught:
+    with pytest.raises(TunnelError, match=r"it says “The server is full\.”") as caught:
         feed(tunnel, before + b"-- The server is full.\n", size)
     assert not isinstance(caught.value, NotTlsError)
 

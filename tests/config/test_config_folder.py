@@ -21,16 +21,6 @@ def mistakes(*argv: str, env: dict[str, str] | None = None) -> tuple[str, ...]:
     return caught.value.mistakes
 
 
-@pytest.fixture
-def in_file(tmp_path):
-    def write(text: str) -> str:
-        path = tmp_path / "chatcore.toml"
-        path.write_text(text)
-        return str(path)
-
-    return write
-
-
 @pytest.mark.parametrize("way", ["flag", "environment", "file"])
 def test_a_data_folder_may_be_named_anywhere_and_is_absolute(in_file, monkeypatch, tmp_path, way):
     monkeypatch.chdir(tmp_path)

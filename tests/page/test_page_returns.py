@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import NO_FLOOD
+from tests.page.conftest import DEADLINE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from playwright.sync_api import WebSocketRoute
 
     from tests.conftest import Native, Start
     from tests.page.conftest import Visitor
@@ -215,3 +220,113 @@ def test_a_rejected_room_does_not_keep_anybody_out(
     expect(alice.page.locator("#log .notice.error")).to_contain_text("key")
     alice.say("/join #dev sesame")
     expect(alice.page.locator("#room-name")).to_have_text("#dev")
+
+
+def test_whose_name_was_taken_meanwhile_chooses_another_and_misses_nothing(
+    start: Start, visit: Visit, tmp_path: Path
+) -> None:
+    server = start.server(data=tmp_path / "data", config="[presence]\ngrace_s = 0.2\n")
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    alice.say("before")
+    alice.has_stored("before")
+    alice.context.set_offline(True)
+    alice.say("typed while away")
+    bob.read_until(lambda message: message["t"] == "leave")
+    start.native("Alice")
+    bob.say("1", "said meanwhile")
+    alice.context.set_offline(False)
+    expect(alice.page.locator("#door-error")).to_contain_text("Alice is taken", timeout=DEADLINE_MS)
+    alice.join("Alison")
+    alice.has_stored("typed while away")
+    assert alice.texts() == ["before", "said meanwhile", "typed while away"]
+    last = bob.ask("last", room="#lobby", **{"from": "Alison"})["records"]
+    assert [record["text"] for record in last] == ["typed while away"]
+
+
+def test_a_connection_that_died_unseen_is_noticed(
+    start: Start, visit: Visit, tmp_path: Path
+) -> None:
+    """A laptop that slept, a router that forgot: nothing says so, and no answer comes."""
+    server = start.server(data=tmp_path / "data")
+    alice = visit(server)
+    alice.page.clock.install()
+    alice.page.reload()
+    alice.join("Alice")
+    server.signal(signal.SIGSTOP)
+    alice.say("into the void")
+    alice.page.clock.fast_forward(30_000)
+    alice.page.clock.fast_forward(13_000)
+    expect(alice.page.locator("#banner")).to_contain_text("Connection lost")
+    server.signal(signal.SIGCONT)
+    alice.page.clock.fast_forward(2_000)
+    alice.has_stored("into the void")
+    expect(alice.page.locator("#banner")).to_be_hidden()
+    assert said(start.native("Bob")) == ["into the void"]
+
+
+LINES, WORDS = 24_000, "x" * 400
+"""Together more than the 8 MiB that memory keeps of a room (docs/PROTOCOL.md)."""
+
+
+@pytest.mark.slow
+def test_what_is_no_longer_kept_is_said(start: Start, visit: Visit) -> None:
+    server = start.server(config=NO_FLOOD)
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    alice.say("before")
+    alice.has_stored("before")
+    alice.context.set_offline(True)
+    expect(alice.page.locator("#banner")).to_contain_text("Connection lost")
+    for number in range(LINES):
+        bob.send("say", id=f"b{number}", room="#lobby", text=f"{number} {WORDS}")
+        if number % 500 == 499:
+            bob.settle()
+    frames: list[str] = []
+    alice.page.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(data))
+    )
+    alice.context.set_offline(False)
+    alice.reads(f"{LINES - 1} {WORDS}")
+    came = [json.loads(frame) for frame in frames]
+    gaps = [message for message in came if message["t"] == "gap"]
+    lines = [int(message["text"].split()[0]) for message in came if message["t"] == "say"]
+    print(
+        f"\n{LINES:,} lines while away: {len(lines):,} came, {gaps[0]['missed']:,} are said to be missing"
+    )
+    assert len(gaps) == 1
+    assert lines == list(range(LINES - len(lines), LINES))
+    shown = [int(text.split()[0]) for text in alice.texts()]
+    assert shown == list(range(LINES - len(shown), LINES))
+
+
+def test_a_gap_stands_where_it_is(start: Start, visit: Visit) -> None:
+    server = start.server()
+    bob = start.native("Bob")
+    alice = visit(server)
+    gap = {"t": "gap", "room": "#lobby", "missed": 1_204}
+
+    def with_a_gap(route: WebSocketRoute) -> None:
+        upstream = route.connect_to_server()
+
+        def from_server(data: str | bytes) -> None:
+            message = json.loads(data)
+            if message.get("text") == "behind it":
+                route.send(json.dumps({**gap, "next": message["seq"]}))
+            route.send(data)
+
+        upstream.on_message(from_server)
+
+    alice.page.route_web_socket("**/ws", with_a_gap)
+    alice.page.reload()
+    alice.join("Alice")
+    bob.say("1", "before it")
+    bob.say("2", "behind it")
+    alice.reads("behind it")
+    flow = alice.page.locator("#log .text, #log .event span").all_inner_texts()
+    where = flow.index("before it")
+    assert flow[where : where + 3] == [
+        "before it",
+        "1,204 lines are missing here: the server keeps no more than these",
+        "behind it",
+    ]
