@@ -1,6 +1,7 @@
 """The file of fingerprints: which certificate a server had when it was trusted, as ssh keeps its hosts.
 
-One line a server, `host:port SHA256:base64`; `#` begins a comment. Invariants: a line is only ever appended, in one
+One line a server, `host:port SHA256:base64`, or `host:port authority` where an authority vouched for the certificate:
+a self-signed one is then as suspicious as another fingerprint. `#` begins a comment. Invariants: a line is only ever appended, in one
 write, so two clients at once do no harm and what a person wrote stays; a line that cannot be understood is kept, told,
 and never taken for another; a file that cannot be read is no empty one.
 """
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 1024 * 1024
 """Ten thousand servers; whatever is longer is some other file."""
-PIN = re.compile(r"(\S+)[ \t]+(SHA256:[A-Za-z0-9+/]{43})=?")
+AUTHORITY = "authority"
+"""Stands in a fingerprint's place; `SHA256:` would be none of it."""
+PIN = re.compile(r"(\S+)[ \t]+(SHA256:[A-Za-z0-9+/]{43}|authority)=?")
 """32 bytes in base64 are 43 characters; the `=` behind them says nothing, as with ssh."""
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import enum
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from chatcore.client.known_hosts import KnownHosts, fingerprint_of
+from chatcore.client.known_hosts import AUTHORITY, KnownHosts, fingerprint_of
 from chatcore.client.tunnel import CertificateError, NotTlsError, Tunnel
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Trust:
             ssl.create_default_context(cafile=authority)
         self._step = Step.VERIFY
         self._pins: list[Pin] = []
+        self._vouched: Pin | None = None
+        """An authority vouched for this server once."""
         self._shown = ""
         """The fingerprint of the certificate that the server showed, if it is not the pinned one."""
         self._anchor = b""
@@ -79,7 +82,7 @@ class Trust:
         if self._authority:
             return None
         try:
-            self._pins, self._unreadable = self._hosts.find(self._server)
+            found, self._unreadable = self._hosts.find(self._server)
         except OSError as fault:
             return Distrusted(
                 (
@@ -87,6 +90,8 @@ class Trust:
                     "Make it readable; or say with --tls-ca FILE which certificates to trust.",
                 )
             )
+        self._pins = [pin for pin in found if pin.fingerprint != AUTHORITY]
+        self._vouched = next((pin for pin in found if pin.fingerprint == AUTHORITY), None)
         if self._pins:
             self._step = Step.COMPARE
         return None
@@ -100,6 +105,7 @@ class Trust:
         fingerprint = fingerprint_of(certificate)
         match self._step:
             case Step.VERIFY:
+                self._note_authority()
                 return Trusted(self._complaints())
             case Step.COMPARE:
                 if any(pin.fingerprint == fingerprint for pin in self._pins):
@@ -126,6 +132,8 @@ class Trust:
         if self._shown:
             return self._changed()
         if self._step is Step.VERIFY and fault.code == SELF_SIGNED and not self._authority:
+            if self._vouched is not None:
+                return self._fallen(self._vouched)
             self._step = Step.LOOK
             return Again()
         return Distrusted((f"{self._server} cannot be trusted: {self._reason(fault)}",))
@@ -152,6 +160,26 @@ class Trust:
             lost = f"It could not be written to {self._hosts.path} ({fault.strerror})."
             return (f"{self._server} is trusted this time: its certificate is {compare} {lost}",)
         return (f"{self._server} is trusted from now on: its certificate is {compare}",)
+
+    def _note_authority(self) -> None:
+        """Whoever was vouched for once has no excuse for a self-signed certificate later."""
+        if self._authority or self._pins or self._vouched is not None:
+            return
+        # Where it cannot be written, the next visit is as the first one.
+        with suppress(OSError):
+            self._hosts.add(self._server, AUTHORITY)
+
+    def _fallen(self, vouched: Pin) -> Distrusted:
+        return Distrusted(
+            (
+                f"WARNING: {self._server} HAS ANOTHER CERTIFICATE THAN BEFORE.",
+                "An authority vouched for the one before; this one vouches for itself.",
+                "Somebody may stand between you and the server, to read along. Or the server was set up anew:",
+                "ask whoever runs it. Only if that is so,",
+                f"remove line {vouched.line} of {self._hosts.path} and come again.",
+            ),
+            changed=True,
+        )
 
     def _complaints(self) -> tuple[str, ...]:
         """Once: lines of the file that say nothing."""

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from chatcore.log.reader import Form
     from chatcore.log.record import Record
 
+HEAD_END = b"\r\n\r\n"
+
 TEXT_FRAME = 0x81
 """RFC 6455 5.2: FIN and the opcode of text."""
 
@@ -199,7 +201,7 @@ class Web(Native):
         self._owed = b""
         """What the protocol itself has to answer: pongs, the echo of a close."""
         self._rest = bytearray()
-        """The beginning of a frame; the protocol only ever gets whole ones."""
+        """The beginning of a frame; the protocol only ever gets whole ones. Before that, the end of the head so far."""
         self._hangup: Hangup | None = None
 
     def feed(self, data: bytes) -> None:
@@ -212,10 +214,14 @@ class Web(Native):
                 texts = [line.replace(b"\n", b" ") for line in lines]
                 super().feed(b"\n".join(texts) + b"\n")
         else:
+            self._rest += data
+            early = not self._rest.endswith(HEAD_END)
+            del self._rest[: 1 - len(HEAD_END)]
             self._protocol.receive_data(data)
             for event in self._protocol.events_received():
                 if isinstance(event, Request):
-                    self._request(event, early=not data.endswith(b"\r\n\r\n"))
+                    self._rest.clear()
+                    self._request(event, early=early)
         self._owed += b"".join(self._protocol.data_to_send())
         if self._hangup is None:
             self._look_for_the_end()

@@ -99,7 +99,21 @@ def test_a_certificate_that_is_vouched_for_needs_no_pin(traveller: Traveller) ->
     traveller.front.show(traveller.authority.certificate(HOST))
     assert traveller.visits(SSL_CERT_FILE=os.fspath(traveller.pem))[::2] == (0, "")
     assert traveller.visits("--tls-ca", os.fspath(traveller.pem))[::2] == (0, "")
-    assert not traveller.pins.exists()
+    assert traveller.pins.read_text() == f"{traveller.server} authority\n"
+
+
+def test_who_was_vouched_for_once_cannot_come_back_self_signed(traveller: Traveller) -> None:
+    trusted = {"SSL_CERT_FILE": os.fspath(traveller.pem)}
+    traveller.front.show(traveller.authority.certificate(HOST))
+    assert traveller.visits(**trusted).code == 0
+    traveller.front.show(traveller.authority.certificate(HOST))
+    assert traveller.visits(**trusted).code == 0, "another one that is vouched for is fine"
+    traveller.front.show(traveller.authority.certificate(HOST, self_signed=True))
+    visit = traveller.visits(**trusted)
+    assert visit.code == CHANGED
+    assert "vouched for the one before" in visit.err
+    assert f"remove line 1 of {traveller.pins}" in visit.err
+    assert traveller.front.said == b""
 
 
 def test_a_pinned_server_may_get_a_certificate_that_is_vouched_for(traveller: Traveller) -> None:

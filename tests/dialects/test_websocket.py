@@ -247,3 +247,28 @@ def test_any_split_and_the_long_way_give_the_same(
 
 def _without_end(events: list[object]) -> list[object]:
     return [type(event) if type(event) is Hangup else event for event in events]
+
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, len(HANDSHAKE) - 1, len(HANDSHAKE)])
+def test_a_handshake_in_any_pieces_opens_a_websocket(size: int) -> None:
+    web = Web(Site(hosts=frozenset({"localhost"})), encrypted=False)
+    for at in range(0, len(HANDSHAKE), size):
+        web.feed(HANDSHAKE[at : at + size])
+    assert web.next(1) is None
+    assert web.answers().startswith(b"HTTP/1.1 101 ")
+    web.feed(masked(1, b'{"t":"ping"}'))
+    assert type(web.next(1)) is Mistake, "it was read: nobody has said hello yet"
+
+
+def test_what_comes_right_behind_a_handshake_opens_none() -> None:
+    web = Web(Site(hosts=frozenset({"localhost"})), encrypted=False)
+    web.feed(HANDSHAKE + masked(1, b'{"t":"ping"}'))
+    end = web.next(1)
+    assert type(end) is Hangup
+    assert end.farewell.startswith(b"HTTP/1.1 400 ")

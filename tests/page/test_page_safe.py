@@ -179,8 +179,19 @@ SCREENS = {
 }
 
 
-@pytest.mark.parametrize("colors", ["light", "dark"])
-@pytest.mark.parametrize("screen", SCREENS)
+ALIKE = pytest.mark.slow
+"""What differs between these and the other two has been looked at in one of them."""
+
+
+@pytest.mark.parametrize(
+    ("screen", "colors"),
+    [
+        ("desk", "light"),
+        ("phone", "dark"),
+        pytest.param("desk", "dark", marks=ALIKE),
+        pytest.param("phone", "light", marks=ALIKE),
+    ],
+)
 def test_nothing_serious_for_axe(start: Start, visit: Visit, screen: str, colors: str) -> None:
     server = start.server()
     bob = start.native("Bob")

@@ -394,6 +394,7 @@ watchNotify();
 if (link.saved.token) {
   model.alias = link.alias;
   door.close();
+  if (hasMouse()) id("text").focus();
   link.join(link.alias);
 } else {
   door.show(link.alias);
