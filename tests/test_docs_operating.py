@@ -133,13 +133,16 @@ def test_the_settings_commands_and_paths_that_are_named_exist(name: str) -> None
     assert {path for path in paths if not (ROOT / path).exists()} == set()
 
 
-def test_the_example_of_operating_is_taken(tmp_path: Path) -> None:
-    (text,) = re.findall(r"^```toml\n(.*?)^```$", OPERATING, re.MULTILINE | re.DOTALL)
+def test_the_examples_of_operating_are_taken(tmp_path: Path) -> None:
+    examples = re.findall(r"^```toml\n(.*?)^```$", OPERATING, re.MULTILINE | re.DOTALL)
     path = tmp_path / "chatcore.toml"
-    path.write_text(text)
-    settings = config.reread(["--config", str(path)], {"HOME": "/home/ann"})
-    assert [each.name for each in settings.operators] == ["Ann"]
-    assert settings.tls_required
+    taken = []
+    for text in examples:
+        path.write_text(text)
+        taken.append(config.reread(["--config", str(path)], {"HOME": "/home/ann"}))
+    assert [each.name for each in taken[0].operators] == ["Ann"]
+    assert taken[0].tls_required
+    assert any(each.web_names for each in taken)
 
 
 def test_the_sizes_are_those_that_the_bench_measured() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import mmap
 import resource
 import time
 from random import Random
@@ -124,6 +125,9 @@ def test_any_json_is_taken(layer: str, data: object) -> None:
 # The net itself: it has to catch what it is for
 
 
+PIECE_BYTES = 256 * 1024
+
+
 def test_the_run_finds_what_it_is_made_to_find() -> None:
     def breaks(data: bytes) -> None:
         data.decode()
@@ -133,11 +137,12 @@ def test_the_run_finds_what_it_is_made_to_find() -> None:
         while data.startswith(b"Alice") and time.thread_time() < end:
             pass
 
-    kept: list[bytes] = []
+    kept: list[mmap.mmap] = []
 
     def swells(data: bytes) -> None:
-        # Large enough to be memory of its own, and written to: nothing freed before can hide it.
-        kept.append(b"x" * 256 * 1024 + data)
+        # Memory of its own, and written to: nothing that was freed before can hide it.
+        kept.append(mmap.mmap(-1, PIECE_BYTES))
+        kept[-1].write(b"x" * PIECE_BYTES)
 
     result = run({"breaks": breaks}, 200, SEED)
     assert result["uncaught"]

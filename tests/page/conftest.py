@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 DEADLINE_MS = DEADLINE_S * PATIENCE * 1000
 
-ARGUMENTS = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
 
 OF_THE_NETWORK = ("net::ERR", "WebSocket connection to", "Failed to load resource")
 """Console errors that a cut network and a killed server are allowed to cause."""

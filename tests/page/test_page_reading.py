@@ -75,6 +75,27 @@ def test_reading_back_while_thousands_of_lines_come(
     expect(alice.page.locator("#latest")).to_be_hidden()
 
 
+def test_a_room_that_is_hardly_longer_than_the_screen_does_not_jump(
+    start: Start, visit: Visit
+) -> None:
+    server = start.server()
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    for number in range(15):
+        bob.say(f"b{number}", f"b {number}")
+    alice.reads("b 14")
+    scroll = alice.page.locator("#scroll")
+    content = scroll.evaluate("scroll => document.getElementById('log').offsetHeight")
+    around = scroll.evaluate("scroll => innerHeight - scroll.clientHeight")
+    alice.page.set_viewport_size({"width": 900, "height": int(content + around - 40)})
+    expect(alice.page.get_by_text("b 14", exact=True)).to_be_in_viewport()
+    scroll.evaluate("scroll => scroll.scrollTop = 0")
+    expect(alice.page.locator("#latest")).to_be_visible()
+    bob.say("more", "said below")
+    expect(alice.page.locator("#latest")).to_have_text("↓ 1 new")
+    assert scroll.evaluate("scroll => scroll.scrollTop") == 0
+
+
 def test_whoever_reads_along_stays_at_the_end(start: Start, visit: Visit) -> None:
     server = start.server(config=NO_FLOOD)
     bob = start.native("Bob")

@@ -12,6 +12,7 @@ const WINDOW_LINES = 400; // in the document after it was drawn
 const WINDOW_MOST = 600; // before it is drawn anew, without the oldest
 const EDGE_PX = 200; // so near the edge of the window, more is drawn
 const NEAR_END_PX = 80; // so near the end counts as reading along
+const AT_END_PX = 2; // and so near as being there, whatever fractions the browser calculates with
 const READ_OUT = 10; // lines at once that a screen reader is given; a burst would keep it talking for minutes
 const POINTED_MS = 3_000;
 
@@ -26,6 +27,7 @@ export class Flow {
     this.known = 0; // the number behind the last line when it was drawn last: what came since is drawn soon
     this.below = 0; // of what was said, not seen because somebody reads back
     this.following = true;
+    this.top = 0; // where it was scrolled to last
     this.scroll = id("scroll");
     this.log = id("log");
     this.scroll.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -145,14 +147,18 @@ export class Flow {
   scrolled() {
     if (!this.place) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroll;
-    const nearEnd = scrollHeight - scrollTop - clientHeight < EDGE_PX;
+    const left = scrollHeight - scrollTop - clientHeight;
+    const nearEnd = left < EDGE_PX;
+    const up = scrollTop < this.top;
+    this.top = scrollTop;
+    // Whoever scrolls up means it, however near the end is: a short room is near it everywhere.
+    this.following = left < (up ? AT_END_PX : NEAR_END_PX) && this.to >= this.known && this.place.live;
     if (scrollTop < EDGE_PX) {
       if (this.from > this.place.first) this.redraw(this.anchor());
       else if (this.place.more && this.place.lines.length) this.on.older();
     }
     if (nearEnd && this.to < this.known) this.redraw(this.anchor());
     else if (nearEnd && !this.place.live) this.on.newer();
-    this.following = this.atEnd && this.to >= this.known && this.place.live;
     this.edges();
   }
 

@@ -381,8 +381,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 function attend() {
-  if (!model.attentive()) return;
-  model.attend();
+  if (model.attentive()) model.attend();
   freshen();
 }
 
