@@ -23,6 +23,7 @@ ruff check .
 ruff format --check .
 mypy
 if [ $# -eq 0 ]; then
-  set -- -m "not slow"
+  # Two at a time: most tests wait for processes of their own. What measures, measures in the server's own time.
+  set -- -m "not slow" -n 2 --dist worksteal
 fi
 exec pytest -q "$@"

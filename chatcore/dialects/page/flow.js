@@ -39,6 +39,8 @@ export class Flow {
     const moved = this.place !== place;
     this.place = place;
     this.countBelow(moved);
+    // Somebody may have come to the end before the lines that were asked for had: there was nothing to scroll to.
+    const reached = !moved && this.left < AT_END_PX;
     if (moved) {
       this.following = true;
       this.redraw(null);
@@ -50,6 +52,10 @@ export class Flow {
     } else {
       this.append();
     }
+    if (reached && !this.following && place.live && this.to >= this.end) {
+      this.following = true;
+      this.toEnd();
+    }
     this.edges();
   }
 
@@ -57,8 +63,13 @@ export class Flow {
     return this.place.first + this.place.lines.length;
   }
 
+  // Pixels between what is seen and the end.
+  get left() {
+    return this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight;
+  }
+
   get atEnd() {
-    return this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < NEAR_END_PX;
+    return this.left < NEAR_END_PX;
   }
 
   // The line at the top of what is seen, and where exactly it is.
@@ -146,8 +157,8 @@ export class Flow {
 
   scrolled() {
     if (!this.place) return;
-    const { scrollTop, scrollHeight, clientHeight } = this.scroll;
-    const left = scrollHeight - scrollTop - clientHeight;
+    const { left } = this;
+    const { scrollTop } = this.scroll;
     const nearEnd = left < EDGE_PX;
     const up = scrollTop < this.top;
     this.top = scrollTop;
