@@ -193,7 +193,7 @@ def test_without_a_password_nobody_is_asked_for_one() -> None:
     assert keys.operator("Root", "x") == ""
 
 
-@pytest.mark.parametrize("server", [None, "in", cheap("in")])
+@pytest.mark.parametrize("server", [None, "in", cheap("in")], ids=["none", "plain", "hash"])
 def test_a_reload_that_changes_nothing_forgets_nothing(server: str | None) -> None:
     root = Operator("Root", cheap("geheim"))
     keys = Keyring(server, [root])

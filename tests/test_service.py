@@ -85,7 +85,7 @@ def test_a_manager_that_is_gone_or_takes_nothing_does_no_harm(tmp_path: Path) ->
     end.sock.close()
 
 
-@pytest.mark.parametrize("pid", ["", str(os.getpid())])
+@pytest.mark.parametrize("pid", ["", str(os.getpid())], ids=["any", "ours"])
 def test_the_loop_gives_signs_of_life_twice_in_the_time(
     manager: tuple[Manager, str], pid: str
 ) -> None:

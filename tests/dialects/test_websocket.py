@@ -121,6 +121,7 @@ def test_empty_fragments_cost_nothing(browser: Browser) -> None:
         (b"\x89\xfe\x00\x7emask" + b"x" * 126, 1002),
         (b"\x09\x80mask", 1002),
     ],
+    ids=range(12),
 )
 def test_what_breaks_the_protocol_ends_the_connection(
     browser: Browser, frames: bytes, code: int
