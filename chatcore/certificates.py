@@ -13,9 +13,7 @@ import importlib.util
 import logging
 import socket
 import ssl
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -149,6 +147,8 @@ class Certificates:
 
     def _for_this_run(self, addresses: Iterable[str]) -> None:
         """Gone with the server like all else; on a disk only for as long as OpenSSL needs to read it."""
+        import tempfile
+
         try:
             with tempfile.TemporaryDirectory(prefix="chatcore-") as folder:
                 self._take(_made(Path(folder), addresses, "made for this run"))
@@ -187,6 +187,8 @@ def _kept_in(data: str, addresses: Iterable[str]) -> Pair:
 def _made(folder: Path, addresses: Iterable[str], origin: str) -> Pair:
     if importlib.util.find_spec("cryptography") is None:
         raise _CannotMakeError(f"to encrypt: {HOW_TO_GET}")
+    import subprocess  # with the first start only: 10 ms of it
+
     root = str(Path(__file__).resolve().parent.parent)
     command = [sys.executable, "-m", "chatcore.self_made", str(folder), *names_of(addresses)]
     try:
