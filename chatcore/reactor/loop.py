@@ -22,10 +22,10 @@ from chatcore.reactor.wakeup import Wakeup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BATCH_S = 0.015
+BATCH_S = 0.01
 """How long the handlers of one turn may take before the rest waits for the next: what has been decided is delivered
-in between, so that a burst on 5,000 sockets does not keep anybody waiting for all of it. To deliver what 15 ms decide
-takes up to 25 ms more: a turn stays below 50 ms."""
+in between, so that a burst on 5,000 sockets does not keep anybody waiting for all of it. To deliver what that decides
+takes up to three times as long: a turn is to stay below 50 ms."""
 
 CLOCK_EVERY = 8
 """Handlers between two looks at the clock."""
