@@ -24,7 +24,7 @@ from chatcore.store.measured import COMMIT_BOUNDS_S, Measured
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Server, Start
+    from tests.conftest import Plain, Server, Start
 
 ROOT = Path(__file__).parent.parent
 DEADLINE_S = 20.0
@@ -236,13 +236,19 @@ def test_a_locked_log_is_not_ready_and_says_why(
     wait_for(lambda: get(path, "/readyz") == (200, "ready\n"), "it is ready again")
 
 
-def test_a_server_that_stops_is_not_ready(start: Start, kept: tuple[Server, Path]) -> None:
-    server, path = kept
+def one_falls_behind(start: Start) -> Plain:
+    """Slow reads nothing of Alice's 4,000 lines; returned is Alice."""
     slow, alice = start.plain(receive_buffer=4096), start.plain("Alice")
     slow.join("Slow")
     for number in range(40):
         alice.send(*["x" * 1_000] * 99, f"round {number}")
         alice.read_until(f"round {number}$")
+    return alice
+
+
+def test_a_server_that_stops_is_not_ready(start: Start, kept: tuple[Server, Path]) -> None:
+    server, path = kept
+    alice = one_falls_behind(start)
     server.signal(signal.SIGTERM)
     alice.read_until("stopping")
     status, words = get(path, "/readyz")
@@ -262,11 +268,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_status_names_who_is_behind(start: Start, kept: tuple[Server, Path]) -> None:
     server, path = kept
-    slow, alice = start.plain(receive_buffer=4096), start.plain("Alice")
-    slow.join("Slow")
-    for number in range(40):
-        alice.send(*["x" * 1_000] * 99, f"round {number}")
-        alice.read_until(f"round {number}$")
+    one_falls_behind(start)
     done = command("status", "--data", str(path.parent))
     assert done.returncode == 0, done.stderr
     assert "2 in 1 room; 4,000 lines said" in done.stdout

@@ -241,6 +241,16 @@ class Connection:
         self.pauses &= ~reason
         self.interest()
 
+    def wait(self, delay_s: float, then: Callable[[], None]) -> None:
+        """Call this in a while, at once if that is over; what it waited for before is called no more."""
+        self.wait_no_more()
+        self.timer = self._reactor.call_later(max(delay_s, 0.0), then, self)
+
+    def wait_no_more(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
     def say_goodbye(self) -> bool:
         """Everything due has been sent: end our side. True when the peer has ended its side too.
 
@@ -261,9 +271,7 @@ class Connection:
     def close(self) -> None:
         """Let go of the descriptor; called once, by the exchange, at the end of a tick."""
         self._reactor.forget(self.fd)
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        self.wait_no_more()
         self._sock.close()
 
 

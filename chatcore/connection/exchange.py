@@ -30,8 +30,6 @@ from chatcore.hub.verbs import TELLS_PAST
 from chatcore.log.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chatcore.connection.connection import Connection
     from chatcore.connection.crowd import Crowd
     from chatcore.connection.limits import Limits
@@ -165,7 +163,7 @@ class Exchange:
         if connection.say_goodbye():
             self.lost(connection, "done")
         else:
-            self._wait(connection, self._limits.drain_s, lambda: self.lost(connection, "done"))
+            connection.wait(self._limits.drain_s, lambda: self.lost(connection, "done"))
 
     # Deciding
 
@@ -226,13 +224,8 @@ class Exchange:
         if not most:
             wait_s = connection.allowance.wait_s(self._world.now, self.flood)
             connection.pause(Pause.FLOOD)
-            self._wait(connection, wait_s, lambda: self._resume(connection, Pause.FLOOD))
+            connection.wait(wait_s, lambda: self._resume(connection, Pause.FLOOD))
         return most
-
-    def _wait(self, connection: Connection, delay_s: float, then: Callable[[], None]) -> None:
-        if connection.timer is not None:
-            connection.timer.cancel()
-        connection.timer = self._reactor.call_later(delay_s, then, connection)
 
     def _resume(self, connection: Connection, reason: Pause) -> None:
         connection.resume(reason)
@@ -278,9 +271,7 @@ class Exchange:
         if type(welcome) is not Welcome:
             self.answers.tell(connection, welcome)
             return
-        if connection.timer is not None:
-            connection.timer.cancel()
-            connection.timer = None
+        connection.wait_no_more()
         session = self._world.state.sessions[welcome.sid]
         self.attendance.follow(outcome.records)
         self.attendance.enter(connection, session, welcome.seq)
@@ -296,7 +287,7 @@ class Exchange:
         if now == seen:
             self.lost(connection, f"took nothing for {progress_s:g} s")
         else:
-            self._wait(connection, progress_s, lambda: self._expect_progress(connection, now))
+            connection.wait(progress_s, lambda: self._expect_progress(connection, now))
 
     def _refuse(self, connection: Connection, hangup: Hangup) -> None:
         """Say the last words, then close."""

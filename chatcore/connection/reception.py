@@ -74,12 +74,7 @@ class Reception:
 
     def admit(self, connection: Connection) -> None:
         """It has just been accepted."""
-        self._wait(connection, self._limits.greeting_s, lambda: self._greet(connection))
-
-    def _wait(self, connection: Connection, delay_s: float, then: Callable[[], None]) -> None:
-        if connection.timer is not None:
-            connection.timer.cancel()
-        connection.timer = self._reactor.call_later(max(delay_s, 0.0), then, connection)
+        connection.wait(self._limits.greeting_s, lambda: self._greet(connection))
 
     def _left(self, connection: Connection, deadline_s: float) -> float:
         """What is left of a time that counts from the accept."""
@@ -89,10 +84,10 @@ class Reception:
         """Half a second has passed; the deadline to join runs on."""
         wait_s = self._left(connection, BROWSER_GREETING_S)
         if wait_s > 0 and self._is_browser(connection):
-            self._wait(connection, wait_s, lambda: self._greet(connection))
+            connection.wait(wait_s, lambda: self._greet(connection))
             return
         left_s = self._left(connection, self._limits.join_s)
-        self._wait(connection, left_s, lambda: self._too_late(connection))
+        connection.wait(left_s, lambda: self._too_late(connection))
         silent = not (connection.first or connection.input_ended or connection.has_unread())
         if connection.dialect is None and silent:
             if self._must_encrypt(connection):
@@ -114,7 +109,7 @@ class Reception:
         kind = sniff(first)
         if first.startswith(TLS_BEGINS) and not (connection.encrypted or connection.first):
             left_s = self._left(connection, self._limits.handshake_s)
-            self._wait(connection, left_s, lambda: self._too_slow(connection))
+            connection.wait(left_s, lambda: self._too_slow(connection))
         if kind is Kind.TLS and self._door.context is not None and not connection.encrypted:
             self._begin_tls(connection, first)
         elif kind is None:
@@ -178,7 +173,7 @@ class Reception:
     def _shaken(self, connection: Connection) -> None:
         """It is encrypted now: what it speaks is found out anew, and a person is greeted anew."""
         connection.first = b""
-        self._wait(connection, self._limits.greeting_s, lambda: self._greet(connection))
+        connection.wait(self._limits.greeting_s, lambda: self._greet(connection))
 
     def _too_slow(self, connection: Connection) -> None:
         self._lost(connection, "did not finish its TLS handshake in time")

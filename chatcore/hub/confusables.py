@@ -12,22 +12,8 @@ VERSION = "17.0.0"
 FOLDED_BY = "14.0.0"
 """The version of Unicode by which the generator folded and decomposed."""
 
-
-def prototypes() -> dict[int, str]:
-    """Code point → what it looks like, folded."""
-    table: dict[int, str] = {}
-    for group in _DATA.split(";"):
-        looks, _, codes = group.partition("=")
-        text = "".join(chr(int(code, 16)) for code in looks.split())
-        at = 0
-        for step in codes.split():
-            at += int(step, 16)
-            table[at] = text
-    return table
-
-
 # Groups of `what it looks like=code points`, in hexadecimal; each code point after the first as a step from the last.
-_DATA = """\
+DATA = """\
 21=1C3 2B8E D1B0; 21 21=203C; 21 3F=2049; 23=FF03; 24=FF04; 24 20E0=1F10F; 26=A778 578E; 27=60 54 205 2 1 1 1 A 2 1 29 90 1D6 3 7C 1A 201 1 C55 282 8F1 2 3F 1A 1 2 17 3 8756 1 577B 39 7011 1; 27 27=22
 298 23 11 8 2FC 2 16DF 349 1 2 14 3 FCD CEFF; 27 27 27=2034 3; 27 27 27 27=2057; 27 62=181; 27 64=18A; 27 6E=149; 27 70=1A4; 27 74=1AC; 27 79=1B3; 28=2768 A 8A2 CD2A 1CA 33; 28 28=2E28; 28 32 29=2475;
 28 32 6F 29=2487; 28 33 29=2476; 28 34 29=2477; 28 35 29=2478; 28 36 29=2479; 28 37 29=247A; 28 38 29=247B; 28 39 29=247C; 28 61 29=249C 1CC74; 28 62 29=249D 1CC74; 28 63 29=249E 1CC74; 28 64 29=249F

@@ -68,6 +68,19 @@ def difference(name: str, other: str) -> str:
 
 @cache
 def _table() -> dict[int, str]:
-    from chatcore.hub.confusables import prototypes
+    from chatcore.hub.confusables import DATA
 
-    return dropped() | prototypes()
+    return dropped() | prototypes(DATA)
+
+
+def prototypes(data: str) -> dict[int, str]:
+    """Code point → what it looks like, folded."""
+    table: dict[int, str] = {}
+    for group in data.split(";"):
+        looks, _, codes = group.partition("=")
+        text = "".join(chr(int(code, 16)) for code in looks.split())
+        at = 0
+        for step in codes.split():
+            at += int(step, 16)
+            table[at] = text
+    return table

@@ -49,22 +49,8 @@ VERSION = "{version}"
 FOLDED_BY = "{folded}"
 """The version of Unicode by which the generator folded and decomposed."""
 
-
-def prototypes() -> dict[int, str]:
-    """Code point → what it looks like, folded."""
-    table: dict[int, str] = {{}}
-    for group in _DATA.split(";"):
-        looks, _, codes = group.partition("=")
-        text = "".join(chr(int(code, 16)) for code in looks.split())
-        at = 0
-        for step in codes.split():
-            at += int(step, 16)
-            table[at] = text
-    return table
-
-
 # Groups of `what it looks like=code points`, in hexadecimal; each code point after the first as a step from the last.
-_DATA = """\\
+DATA = """\\
 '''
 
 

@@ -7,24 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcore import config
 from chatcore.config import ROWS, ConfigError, Settings
 from chatcore.config.operators import Operator
 from chatcore.connection.limits import Limits
+from tests.config.reading import DEFAULT_FOLDER, load, mistakes
 
-HOME = {"HOME": "/home/ann"}
-DEFAULT_FOLDER = "/home/ann/.local/state/chatcore"
 HASH = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
-
-
-def load(*argv: str, env: dict[str, str] | None = None) -> Settings:
-    return config.load(config.parser().parse_args(argv), HOME | (env or {}))[0]
-
-
-def mistakes(*argv: str, env: dict[str, str] | None = None) -> tuple[str, ...]:
-    with pytest.raises(ConfigError) as caught:
-        load(*argv, env=env)
-    return caught.value.mistakes
 
 
 # -- Where a value comes from --------------------------------------------------------------------------------------

@@ -47,6 +47,17 @@ class ScriptedOffload:
         then(None if fails else work())
 
 
+def checked_by_hand(make_house: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes houses whose passwords are checked when the test says so."""
+
+    def make(**settings: Any) -> Any:
+        house = make_house(**settings)
+        house.thread = house.exchange.admission._offload = ScriptedOffload()
+        return house
+
+    return make
+
+
 def check(house: Any, *, fails: bool = False) -> None:
     """What is being checked is known now."""
     house.thread.finish(fails=fails)

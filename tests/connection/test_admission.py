@@ -9,10 +9,10 @@ import pytest
 from tests.connection.passwords import (
     FAR,
     ROOT,
-    ScriptedOffload,
     ask,
     cheap,
     check,
+    checked_by_hand,
     hello,
     lines,
     told,
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make(make_house: Callable[..., Any]) -> Callable[..., Any]:
-    """A house whose passwords are checked when the test says so."""
-
-    def make(**settings: Any) -> Any:
-        house = make_house(**settings)
-        house.thread = house.exchange.admission._offload = ScriptedOffload()
-        return house
-
-    return make
+    return checked_by_hand(make_house)
 
 
 @pytest.fixture

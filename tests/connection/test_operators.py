@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chatcore.config.operators import Operator
-from tests.connection.passwords import ROOT, ScriptedOffload, ask, cheap, check, hello, lines, told
+from tests.connection.passwords import ROOT, ask, cheap, check, checked_by_hand, hello, lines, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make(make_house: Callable[..., Any]) -> Callable[..., Any]:
-    """A house whose passwords are checked when the test says so."""
-
-    def make(**settings: Any) -> Any:
-        house = make_house(**settings)
-        house.thread = house.exchange.admission._offload = ScriptedOffload()
-        return house
-
-    return make
+    return checked_by_hand(make_house)
 
 
 def test_nobody_else_waits_while_a_password_is_checked(make: Callable[..., Any]) -> None:

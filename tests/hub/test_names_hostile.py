@@ -15,10 +15,10 @@ import pytest
 
 from chatcore.hub import names
 from chatcore.hub.command import Nick
-from chatcore.hub.confusables import prototypes
+from chatcore.hub.confusables import DATA
 from chatcore.hub.invisible import BLANK, IGNORED
 from chatcore.hub.reply import Refusal, Refused
-from chatcore.hub.skeleton import look, looks
+from chatcore.hub.skeleton import look, looks, prototypes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ WHOLE_MARKS = [chr(code) for code in range(0x0300, 0x0370)]
 def doubles() -> dict[str, list[str]]:
     """Look → the characters that have it, from the table and from what Unicode calls a wide or font variant."""
     found: dict[str, list[str]] = {}
-    for code, end in prototypes().items():
+    for code, end in prototypes(DATA).items():
         found.setdefault(end, []).append(chr(code))
     for code in range(sys.maxunicode + 1):
         kind, _, plain = unicodedata.decomposition(chr(code)).partition(" ")
@@ -120,7 +120,7 @@ def test_nobody_passes_for_another(house: House, how: str) -> None:
 
 def test_no_pair_of_the_table_lets_one_pass_for_the_other(house: House) -> None:
     tried, through, not_names = 0, [], 0
-    for code, end in prototypes().items():
+    for code, end in prototypes(DATA).items():
         one, other = f"x{chr(code)}x", f"x{end}x"
         if names.alias(one) != one or names.alias(other) != other:
             not_names += 1

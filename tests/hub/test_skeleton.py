@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcore.hub import confusables, names
+from chatcore.hub import confusables, names, skeleton
 from chatcore.hub.invisible import UNSEEN
 from chatcore.hub.skeleton import DASHES, difference, look, looks
 
@@ -187,7 +187,7 @@ def test_the_big_table_is_not_read_before_it_is_needed() -> None:
 
 def test_the_table_is_small_and_holds_only_ends() -> None:
     assert Path(confusables.__file__).stat().st_size < SOURCE_BYTES
-    table = confusables.prototypes()
+    table = skeleton.prototypes(confusables.DATA)
     assert len(table) > 4_000
     wrong = [hex(code) for code, end in table.items() if look(chr(code)) != look(end)]
     unstable = [hex(code) for code, end in table.items() if set(map(ord, end)) & set(table)]
