@@ -69,8 +69,8 @@ class Server:
         batch = log.take_batch()
         if batch:
             self.keeping.commit(batch)
-        fresh = log.durable(journal.durable_seq(COMMIT_WAIT_S)) if log.under_way else []
-        self.exchange.delivery.deliver(fresh)
+        news = log.durable(journal.durable_seq(COMMIT_WAIT_S))
+        self.exchange.delivery.deliver(news)
         self.exchange.reap()
         if journal.trouble != self.world.trouble or journal.failure:
             self._disk_changed(journal.trouble, journal.failure)
@@ -86,8 +86,8 @@ class Server:
             logger.critical("the disk failed: %(reason)s", {"reason": failure})
             self._leave(STORAGE)
         elif trouble != self.world.trouble:
-            reason = trouble or "the disk takes what is said again"
-            logger.error("storing: %(reason)s", {"reason": reason})
+            tell = logger.error if trouble else logger.info
+            tell("storing: %(reason)s", {"reason": trouble or "the disk takes what is said again"})
         self.world.trouble = trouble
 
     def stop(self) -> None:

@@ -23,7 +23,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 from chatcore.log.archive import Stretch
-from chatcore.log.record import Said, streams_of
 from chatcore.log.stream import PAGE_BYTES, pages
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from chatcore.connection.connection import Connection
     from chatcore.log.archive import Answer, Archive
-    from chatcore.log.log import Log
+    from chatcore.log.log import Log, News
     from chatcore.log.reader import Due, Form
     from chatcore.log.record import Record
 
@@ -44,7 +43,11 @@ PAGES_A_TURN = 4
 
 
 PUMPS_S = 0.01
-"""How long those with a cursor of their own are served in one turn; the rest of them in the next ones."""
+"""How long those with a cursor of their own are served in one turn; the rest of them in the next ones. What news have
+taken before counts too: a turn with a send to everybody in a big room is long enough."""
+
+PUMPS_LEAST_S = 0.003
+"""The least that is left to them: a hundred pages, so that nobody waits for the others' news for ever."""
 
 CLOCK_EVERY = 8
 """Readers served between two looks at the clock."""
@@ -157,12 +160,13 @@ class Delivery:
 
     # The tick
 
-    def deliver(self, fresh: list[Record]) -> None:
+    def deliver(self, news: News) -> None:
         """Send what has just become durable, and whatever else is due."""
-        if fresh:
-            self._deliver_news(fresh)
+        end = monotonic() + PUMPS_S
+        if news.records:
+            self._deliver_news(news)
         if self._due:
-            end = monotonic() + PUMPS_S
+            end = max(end, monotonic() + PUMPS_LEAST_S)
             for number, connection in enumerate(list(self._due), 1):
                 # One by one: a fault that ends this here leaves the others due.
                 self._due.pop(connection, None)
@@ -171,29 +175,17 @@ class Delivery:
                 if not number % CLOCK_EVERY and monotonic() >= end:
                     break
 
-    def _deliver_news(self, fresh: list[Record]) -> None:
+    def _deliver_news(self, news: News) -> None:
         """Push each stream's news to its live readers."""
-        news: dict[str, list[Record]] = {}
-        events = 0
-        for record in fresh:
-            if type(record) is Said:
-                names: Iterable[str] = (record.room,)
-            else:
-                names = streams_of(record)
-                events += 1
-            for name in names:
-                if name in news:
-                    news[name].append(record)
-                else:
-                    news[name] = [record]
-        if len(news) > 1:
-            self._detach_mergers(news)
+        streams = news.streams
+        if len(streams) > 1:
+            self._detach_mergers(streams)
         durable = self._log.durable_seq
-        self.delivered.records += len(fresh)
-        self.delivered.lines += durable - self.delivered_seq - events
+        self.delivered.records += len(news.records)
+        self.delivered.lines += news.lines
         work = [
             (form, readers, records)
-            for name, records in news.items()
+            for name, records in streams.items()
             for table in (self._single, self._several)
             for form, readers in table.get(name, {}).items()
         ]
@@ -214,11 +206,11 @@ class Delivery:
         """A reader catches up and could go on at once."""
         return bool(self._due)
 
-    def _detach_mergers(self, news: dict[str, list[Record]]) -> None:
+    def _detach_mergers(self, streams: dict[str, list[Record]]) -> None:
         """Readers with news in more than one stream get them merged by `seq`, which only `pull` does."""
         seen: set[Connection] = set()
         mergers: set[Connection] = set()
-        for name in news:
+        for name in streams:
             for readers in self._several.get(name, {}).values():
                 mergers |= seen & readers.keys()
                 seen |= readers.keys()

@@ -15,7 +15,7 @@ from chatcore.hub.text import shown, shown_lines
 from chatcore.log.record import TOLD_ROOM, Act, is_told_person
 
 if TYPE_CHECKING:
-    from chatcore.hub.reply import BanList, HistoryPage
+    from chatcore.hub.reply import BanList, BanRow, HistoryPage
 
 LIVE = {
     "op": "{who} made {whom} a moderator",
@@ -71,13 +71,20 @@ def moderation_log(page: HistoryPage) -> bytes:
 
 def ban_list(page: BanList) -> bytes:
     where = page.room or "this server"
-    if not page.bans:
-        return notice(f"Nobody is banned from {where}.")
-    rows = [notice(f"Banned from {where}: {len(page.bans):,}.")]
-    for row in page.bans:
-        until = f" until {_local(row.until_ms)}" if row.until_ms else ""
-        rows.append(notice(f"{shown(row.to)}{until}, by {row.by}{_why(row.text)}"))
-    return b"".join(rows)
+    head = (
+        f"Banned from {where}: {len(page.bans):,}."
+        if page.bans
+        else f"Nobody is banned from {where}."
+    )
+    lines = [notice(head), *map(_ban_line, page.bans)]
+    if page.mutes:
+        lines += [notice(f"Muted: {len(page.mutes):,}."), *map(_ban_line, page.mutes)]
+    return b"".join(lines)
+
+
+def _ban_line(row: BanRow) -> bytes:
+    until = f" until {_local(row.until_ms)}" if row.until_ms else ""
+    return notice(f"{shown(row.to)}{until}, by {row.by}{_why(row.text)}")
 
 
 def _filled(line: str, act: Act) -> str:

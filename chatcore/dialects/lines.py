@@ -8,9 +8,11 @@ alone: `splitlines` would also split at form feeds and seven other characters.
 from __future__ import annotations
 
 import enum
-import re
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import re
 
 
 class Overlong(enum.Enum):
@@ -18,9 +20,6 @@ class Overlong(enum.Enum):
 
 
 OVERLONG: Final = Overlong.LINE
-
-
-_BLANK = re.compile(rb"(?:\r?\n)+")
 
 
 class Lines:
@@ -126,10 +125,13 @@ class Lines:
         self._at = end + 1
         return block[at:end]
 
-    def skip_blank(self) -> None:
-        """Pass over the empty lines that come next: a read full of them costs one search and not 65,536 turns."""
-        if self._block is not None and (blank := _BLANK.match(self._block, self._at)):
-            self._at = blank.end()
+    def skip_blank(self, blank: re.Pattern[bytes]) -> None:
+        """Pass over the blank lines that come next: a read full of them costs one search and not 65,536 turns.
+
+        `blank` matches any number of whole lines that are none to the dialect.
+        """
+        if self._block is not None and (found := blank.match(self._block, self._at)):
+            self._at = found.end()
 
     @property
     def empty(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -53,10 +54,14 @@ from chatcore.log.record import (
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Iterable
 
     from chatcore.hub.reply import BanRow, Person
 
 PROTOCOL = 1
+
+TIMES_KEPT = 16
+"""Times that are kept as text: all that one turn decides has the same, and to write it costs as much as three lines."""
 
 
 class NativeForm:
@@ -87,6 +92,7 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
+@lru_cache(maxsize=TIMES_KEPT)
 def rfc3339(time_ms: int) -> str:
     then = datetime.fromtimestamp(time_ms // 1000, UTC)
     return f"{then:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
@@ -140,16 +146,21 @@ def _said(record: Said) -> str:
         f',"time":"{rfc3339(record.time_ms)}","room":{quoted(record.room)},'
         f'"from":{quoted(record.alias)},"sid":"{record.sid}",'
     )
-    seq = record.seq
+    texts: Iterable[str] = texts_of(record)
+    if record.clean and '"' not in record.text and "\\" not in record.text:
+        before, after = '"text":"', '"}\n'
+    else:
+        before, after = '"text":', "}\n"
+        texts = map(quoted, texts)
+    numbered = enumerate(texts, record.seq)
     if record.ids:
         return "".join(
-            f'{head}{seq + k}{middle}"id":"{line_id}","text":{quoted(text)}}}\n'
-            for k, (line_id, text) in enumerate(zip(record.ids, texts_of(record), strict=True))
+            [
+                f'{head}{seq}{middle}"id":"{line_id}",{before}{text}{after}'
+                for (seq, text), line_id in zip(numbered, record.ids, strict=True)
+            ]
         )
-    return "".join(
-        f'{head}{seq + k}{middle}"text":{quoted(text)}}}\n'
-        for k, text in enumerate(texts_of(record))
-    )
+    return "".join([f"{head}{seq}{middle}{before}{text}{after}" for seq, text in numbered])
 
 
 def _act(act: Act) -> str:
@@ -203,6 +214,8 @@ def native_reply(reply: Reply) -> bytes:  # noqa: C901, PLR0912 - one arm a kind
             message = {"t": "ok", "bans": [*map(_ban, reply.bans)]}
             if reply.room:
                 message["room"] = reply.room
+            else:
+                message["mutes"] = [*map(_ban, reply.mutes)]
         case HelpPage():
             message = {"t": "ok", "commands": [row._asdict() for row in reply.rows]}
         case Refused():

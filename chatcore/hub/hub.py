@@ -50,13 +50,14 @@ class Hub:
     def say(self, session: Session, command: Say) -> Outcome | None:
         """Carry out what people do most: say something. None when there is nobody to answer but the record."""
         world = self.world
-        decision = decide_say(world, session, command)
+        orderer = self._orderer
+        decision = decide_say(world, session, command, orderer.next(world.now_ms))
         if type(decision) is Said:
             if world.trouble:
                 return self._not_stored(command, Decision((decision,)))
-            record = self._orderer.number(decision, world.now_ms)
-            world.log.append(record)
-            apply_said(world.state, record)
+            orderer.take(command.lines)
+            world.log.append(decision)
+            apply_said(world.state, decision)
             return None
         if type(decision) is Refusal:
             return Outcome(_refused(command, decision), (), ())
@@ -95,8 +96,8 @@ class Hub:
             return Outcome((Refused(self._full(), None, arrival.hello.re),), (), ())
         outcome = self._carry_out(decision)
         welcome = outcome.replies[0]
-        if type(welcome) is Welcome and arrival.address:
-            self.world.presence.addresses[welcome.sid] = arrival.address
+        if type(welcome) is Welcome:
+            self.world.presence.came(welcome.sid, arrival.address)
         return outcome
 
     def lapse(self, session: Session) -> Outcome:

@@ -5,6 +5,7 @@ Invariant: the newest `ID_WINDOW` ids are known with their `seq`; older ones are
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,5 +43,5 @@ class IdWindow:
         seqs.update(zip(ids, range(first_seq, first_seq + len(ids)), strict=True))
         surplus = len(seqs) - ID_WINDOW
         if surplus > 0:
-            for old in list(seqs)[:surplus]:
+            for old in list(islice(seqs, surplus)):
                 del seqs[old]

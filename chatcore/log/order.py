@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from chatcore.log.record import Said
+from chatcore.log.record import lines_of
 
 if TYPE_CHECKING:
     from chatcore.log.record import Record
@@ -25,13 +25,22 @@ class LocalOrderer:
         self.head_seq = head_seq
         self.time_ms = time_ms
 
-    def number(self, draft: R, now_ms: int) -> R:
+    def next(self, now_ms: int) -> tuple[int, int]:
+        """The number and the time that the next record gets; `take` makes them its own."""
         if now_ms > self.time_ms:
             self.time_ms = now_ms
-        seq = self.head_seq + 1
-        self.head_seq += draft.lines if isinstance(draft, Said) else 1
-        # `tuple.__new__` and not `_replace`: the latter costs a microsecond, and this runs for every read.
-        return _new(type(draft), (seq, self.time_ms, *draft[2:]))
+        return self.head_seq + 1, self.time_ms
+
+    def take(self, lines: int) -> None:
+        """A record with what `next` gave has been made, and takes so many numbers."""
+        self.head_seq += lines
+
+    def number(self, draft: R, now_ms: int) -> R:
+        """The draft as a record."""
+        seq, time_ms = self.next(now_ms)
+        self.take(lines_of(draft))
+        # Not `_replace`: a type checker loses sight of which kind of record it is, and it is slow.
+        return _new(type(draft), (seq, time_ms, *draft[2:]))
 
 
 _new = tuple.__new__

@@ -83,20 +83,24 @@ class Stream:
         """Lines before the oldest entry of the arrays."""
         self._pages: dict[tuple[Callable[[Record], bytes], int], tuple[int, bytes, int]] = {}
 
-    def append(self, record: Record) -> int:
-        """Take the newest record. Returns how many bytes the stream has grown by."""
-        before = self.size
-        lines = 1
-        if type(record) is Said:
-            lines = record.lines
-            self.size += RECORD_BYTES + record.text.__sizeof__()
-        else:
-            self.size += size_of(record)
-        self.records.append(record)
-        self._lasts.append(record.seq + lines - 1)
-        self._count += lines
-        self._ends.append(self._count)
-        if self.size > WINDOW_BYTES or len(self.records) > WINDOW_RECORDS:
+    def extend(self, records: list[Record]) -> int:
+        """Take the newest records, in order. Returns how many bytes the stream has grown by."""
+        before = size = self.size
+        count, add_last, add_end = self._count, self._lasts.append, self._ends.append
+        for record in records:
+            if type(record) is Said:
+                lines = record.lines
+                size += RECORD_BYTES + record.text.__sizeof__()
+                add_last(record.seq + lines - 1)
+                count += lines
+            else:
+                size += size_of(record)
+                add_last(record.seq)
+                count += 1
+            add_end(count)
+        self.records += records
+        self.size, self._count = size, count
+        if size > WINDOW_BYTES or len(self.records) > WINDOW_RECORDS:
             self.trim(
                 WINDOW_BYTES - WINDOW_BYTES // TRIM_SHARE,
                 WINDOW_RECORDS - WINDOW_RECORDS // TRIM_SHARE,

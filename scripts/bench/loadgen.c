@@ -49,9 +49,13 @@
 
 typedef uint64_t u64;
 typedef uint32_t u32;
-enum proto { LINE, IRC, REDIS, PROTOS };
-static const char *const PROTO_NAMES[] = {"line", "irc", "redis"};
+enum proto { LINE, NATIVE, WEB, IRC, REDIS, PROTOS };       /* native: JSON lines; web: the same over WebSocket */
+static const char *const PROTO_NAMES[] = {"line", "native", "web", "irc", "redis"};
 static const char ROOM[] = "bench";
+#define ID_DIGITS (HEADER - 1)  /* a line's id is what stands behind its mark */
+#define SHORT_FRAME 125         /* RFC 6455 5.2: the longest payload whose length is in the second byte */
+#define UPGRADE "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 typedef struct {
     int fd;
@@ -163,9 +167,29 @@ static char *reserve(conn *c, size_t n) {
 }
 static void put(conn *c, const char *s, size_t n) { memcpy(reserve(c, n), s, n); c->out_len += n; }
 
-static char prefix[128], suffix[3]; static int prefix_n, suffix_n;
+static char prefix[256], suffix[4]; static int prefix_n, suffix_n, id_at;
+/* The head of a text frame, masked with zeros: the standard allows it, and it costs neither side more. */
+static int frame_head(char *b, int n) {
+    int k = 0;
+    b[k++] = (char)0x81;
+    if (n <= SHORT_FRAME) b[k++] = (char)(0x80 | n);
+    else { b[k++] = (char)0xfe; b[k++] = (char)(n >> 8); b[k++] = (char)n; }
+    memset(b + k, 0, 4);
+    return k + 4;
+}
+static void make_json_framing(void) {
+    static const char before[] = "{\"t\":\"say\",\"id\":\"", after[] = "\",\"room\":\"#lobby\",\"text\":\"";
+    int n = (int)(sizeof before - 1 + ID_DIGITS + sizeof after - 1);
+    strcpy(suffix, opt.proto == NATIVE ? "\"}\n" : "\"}");
+    if (opt.proto == WEB) prefix_n = frame_head(prefix, n + opt.size + (int)strlen(suffix));
+    memcpy(prefix + prefix_n, before, sizeof before - 1);
+    id_at = prefix_n + (int)sizeof before - 1;
+    memcpy(prefix + id_at + ID_DIGITS, after, sizeof after - 1);
+    prefix_n += n;
+}
 static void make_framing(void) {
     strcpy(suffix, opt.proto == LINE ? "\n" : "\r\n");
+    if (opt.proto == NATIVE || opt.proto == WEB) make_json_framing();
     if (opt.proto == IRC) prefix_n = sprintf(prefix, "PRIVMSG #%s :", ROOM);
     if (opt.proto == REDIS) prefix_n = sprintf(prefix, "*3\r\n$7\r\nPUBLISH\r\n$%zu\r\n%s\r\n$%d\r\n", strlen(ROOM), ROOM, opt.size);
     suffix_n = (int)strlen(suffix);
@@ -174,8 +198,10 @@ static void to_hex(char *p, u64 v, int n) { while (n--) { p[n] = "0123456789abcd
 static u64 from_hex(const char *p, int n) { u64 v = 0; while (n--) { unsigned ch = *p++; v = v << 4 | ((ch & 15) + (ch >> 6) * 9); } return v; }
 static void queue_message(conn *c, u32 sender, u32 seq, u64 stamp) {
     char *p = reserve(c, prefix_n + opt.size + suffix_n);
+    char *id = id_at ? p + id_at : NULL;
     memcpy(p, prefix, prefix_n); p += prefix_n;
     p[0] = MARK; to_hex(p + 1, sender, 4); to_hex(p + 5, seq, 8); to_hex(p + 13, stamp, 16);
+    if (id) memcpy(id, p + 1, ID_DIGITS);
     memset(p + HEADER, 'x', opt.size - HEADER); memcpy(p + opt.size, suffix, suffix_n);
     c->out_len += prefix_n + opt.size + suffix_n;
 }
@@ -246,10 +272,22 @@ static void answer_ping(conn *c, char *p, size_t n) {
 
 /* ---- joining ---- */
 static void set_ready(conn *c) { if (!c->ready) { c->ready = 1; n_ready++; } }
+static void say_hello(conn *c) {
+    char b[128], hello[96];
+    int n = sprintf(hello, "{\"t\":\"hello\",\"v\":1,\"alias\":\"u%05d\"}", (int)(c - C));
+    if (opt.proto == WEB) put(c, b, frame_head(b, n)); else hello[n++] = '\n';
+    put(c, hello, n); flush_out(c);
+}
+static void json_setup(conn *c, char *p, size_t n) {
+    if (opt.proto == WEB && !c->stage && memmem(p, n, "\r\n\r\n", 4)) { c->stage = 1; say_hello(c); }
+    if (memmem(p, n, "\"welcome\"", 9)) set_ready(c);
+}
 static void on_connected(conn *c) {
-    char b[128]; int i = (int)(c - C), k = 0;
+    char b[256]; int i = (int)(c - C), k = 0;
     c->connected = 1; n_connected++;
     if (opt.proto == LINE) { k = sprintf(b, "u%05d\n", i); set_ready(c); }  /* the probe proves the join */
+    if (opt.proto == NATIVE) say_hello(c);
+    if (opt.proto == WEB) k = sprintf(b, "%s", UPGRADE);
     if (opt.proto == IRC) k = sprintf(b, "NICK u%05d\r\nUSER u%05d 0 * :bench\r\n", i, i);
     if (opt.proto == REDIS) k = sprintf(b, "HELLO 3\r\nSUBSCRIBE %s\r\n", ROOM);
     put(c, b, k); flush_out(c);
@@ -284,6 +322,7 @@ static void on_setup(conn *c, char *p, size_t n) {
     u64 k = count_marks(p, n);
     if (k && !c->marks) n_probed++;
     c->marks += k;
+    if (opt.proto == NATIVE || opt.proto == WEB) json_setup(c, p, n);
     if (opt.proto == IRC) irc_setup(c, p, n);
     if (opt.proto == REDIS && memmem(p, n, "subscribe", 9)) set_ready(c);
 }

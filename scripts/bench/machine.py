@@ -25,6 +25,8 @@ READY_S = 20  # a server that is not listening by then has failed
 STOP_S = 6  # ours may take 5 s to leave; a second more before it is killed
 POLL_S = 0.02
 LISTENING = re.compile(rb"listening on \S*:(\d+)")
+# The last line that waits for our server's certificate, which a child makes while the server listens already.
+ALL_SAID = re.compile(rb"  page: .*\n")
 PROC = pathlib.Path("/proc")
 
 
@@ -82,6 +84,7 @@ class Process:
     ) -> None:
         """`talks`: its stdout is for us to read; otherwise that goes to the log, so no pipe fills."""
         self.started = time.monotonic()
+        self._said = b""
         self._log = log
         # A Ctrl-C between the child's start and our knowing its number would leave it behind.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -116,18 +119,19 @@ class Process:
 
     def listening_port(self) -> int:
         """Waits for the line `listening on HOST:PORT` on stdout."""
+        return int(self.until_said(LISTENING)[1])
+
+    def until_said(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+        """Reads stdout until this stands in what it has said since the start."""
         assert self._popen.stdout is not None
-        fd, read = self._popen.stdout.fileno(), b""
-        while (left := self.started + READY_S - time.monotonic()) > 0:
-            if not select.select([fd], [], [], left)[0]:
-                break
-            chunk = os.read(fd, 4096)
-            read += chunk
-            if found := LISTENING.search(read):
-                return int(found[1])
+        fd = self._popen.stdout.fileno()
+        while not (found := pattern.search(self._said)):
+            left = self.started + READY_S - time.monotonic()
+            chunk = os.read(fd, 4096) if left > 0 and select.select([fd], [], [], left)[0] else b""
             if not chunk:
-                break
-        raise Failed(f"did not start: {self.last_words()}")
+                raise Failed(f"did not start: {self.last_words()}")
+            self._said += chunk
+        return found
 
     def wait_for_port(self, port: int) -> None:
         """Waits until something accepts on a port chosen beforehand."""

@@ -131,6 +131,11 @@ PLAIN: list[tuple[Reply, str]] = [
         "-- 10.0.0.0/8, by Ann\n",
     ),
     (BanList("#dev", ()), "-- Nobody is banned from #dev.\n"),
+    (
+        BanList("", (), None, (BanRow("Bob", "Ann", "loud\x1b", NOON),)),
+        "-- Nobody is banned from this server.\n-- Muted: 1.\n"
+        "-- Bob until 2026-11-20 12:00, by Ann (loud␛)\n",
+    ),
     (Bye("kicked", None, "You were kicked by Ann: loud\x1b"), "-- You were kicked by Ann: loud␛\n"),
     (Bye("banned"), "-- You are banned.\n"),
 ]
@@ -151,9 +156,12 @@ def test_an_answer_is_written_as_the_contract_says() -> None:
             {"name": "Bob", "by": "Ann", "until": "2026-11-20T12:00:00.000Z", "text": "loud\x1b"},
             {"name": "10.0.0.0/8", "by": "Ann"},
         ],
+        "mutes": [],
         "re": 8,
     }
-    assert json.loads(native_reply(BanList("#dev", ())))["room"] == "#dev"
+    muted = BanList("", (), None, (BanRow("Bob", "Ann", "", 0),))
+    assert json.loads(native_reply(muted))["mutes"] == [{"name": "Bob", "by": "Ann"}]
+    assert json.loads(native_reply(BanList("#dev", ()))) == {"t": "ok", "bans": [], "room": "#dev"}
     bye = Bye("kicked", None, "out")
     assert json.loads(native_reply(bye)) == {"t": "bye", "reason": "kicked", "words": "out"}
 

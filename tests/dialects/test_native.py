@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatcore.dialects import native
@@ -37,6 +37,7 @@ from chatcore.hub.reply import Refusal, Refused, Welcome
 from chatcore.hub.text import UNSAFE
 from chatcore.hub.verbs import NATIVE
 from chatcore.hub.verbs.table import Kind
+from tests.dialects.marks import unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +74,7 @@ class House:
     def single(self) -> list[Event]:
         """The events with every run taken apart: how a run was cut must not matter."""
         found: list[Event] = []
-        for event in self.events:
+        for event in unmarked(self.events):
             if type(event) is Say and event.lines > 1:
                 texts = event.text.split("\n")
                 assert len(texts) == len(event.ids) == event.lines
@@ -174,9 +175,9 @@ def test_a_message_means_its_command_at_every_split(
     message: dict[str, Any], expected: Event
 ) -> None:
     data = line(**message)
-    assert joined(data) == [expected]
+    assert unmarked(joined(data)) == [expected]
     for at in range(len(data) + 1):
-        assert joined(data[:at], data[at:]) == [expected]
+        assert unmarked(joined(data[:at], data[at:])) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -317,7 +318,7 @@ def test_of_duplicate_keys_the_last_one_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["é" * 2_048, "x" * 4_096, "\n" * 255, "🙂" * 1_024, "\x1b" * 4_096]
+    "text", ["é" * 2_048, "x" * 4_096, "\n" * 254 + "x\n", "🙂" * 1_024, "\x1b" * 4_096]
 )
 def test_a_text_of_exactly_the_limit_passes_however_it_is_escaped(text: str) -> None:
     data = line(t="say", id="x", room="#a", text=text)
@@ -350,6 +351,22 @@ VALUES: list[Any] = [
     {"a": 1},
 ]
 VALUES += ["y" * 5_000, "\u202e\x1b", "\n" * 300, float("nan"), float("inf")]
+
+
+@pytest.mark.parametrize("text", ["", " ", "   ", "\n", "\t\n \u00a0\u3000", "\u2028"], ids=ascii)
+def test_what_says_nothing_is_refused_with_its_id(text: str) -> None:
+    """Alone or among others, by the short cut or the long way."""
+    others = [line(t="say", id=name, room="#a", text="hi") for name in "ab"]
+    for fields in ({"t": "say", "room": "#a"}, {"t": "me", "room": "#a"}, {"t": "dm", "to": "Bob"}):
+        first, wrong, last = joined(others[0], line(**fields, id="x", text=text), others[1])
+        assert type(first) is type(last) is Say
+        words = "text is nothing but white space." if text else "text is empty."
+        assert wrong == Mistake(Refusal("bad_field", words), "x")
+
+
+def test_white_space_around_what_is_said_stays() -> None:
+    text = "  a\n\n\t "
+    assert joined(line(t="say", id="x", room="#a", text=text)) == [Say("#a", text, 1, ("x",))]
 
 
 @pytest.mark.parametrize("verb", NATIVE.values(), ids=lambda verb: verb.name)
@@ -575,20 +592,54 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
+SAY_A = '{"t":"say","id":"a","room":"#x","text":"y"}'
+SAY_B = '{"room":"#x" , "t":"say","text":" z ","id":"b"}'
+PIECES = [
+    *(SAY_A, SAY_B, SAY_A.replace("#x", "#y"), SAY_A.replace('"a"', '"c"'), f" {SAY_B}\r"),
+    *(f"{SAY_A},0,{SAY_B}", f"{SAY_A},{SAY_B}", f"{SAY_A},0", f"[{SAY_A}", f"{SAY_B}]", "[1", "2]"),
+    *('{"t":"say","id":"a","room":"#x"', '"text":"y"}', '{"t":"say","id":"a","room":"#x","text":"'),
+    *('{"t":[1', '2],"t":"say","id":"c","room":"#x","text":"C"}'),
+    *('y"}', "0", ",0,", "", " ", "{}", "[]", "null", '""', "false", SAY_A.replace("y", " ")),
+]
+"""Lines that are messages, and lines that would be some only together with their neighbours."""
+
+
+def without_short_cut(data: bytes, most: int) -> tuple[list[Event], list[Event]]:
+    """What it gives with the short cut, and what without."""
+
+    def events() -> list[Event]:
+        dialect = Native()
+        dialect.reply(WELCOME)
+        dialect.feed(data)
+        return unmarked(iter(lambda: dialect.next(most), None))
+
+    short = events()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "simple_run", lambda block: None)
+        return short, events()
+
+
 @given(st.lists(FIELDS, max_size=12), st.integers(1, 20))
 def test_the_short_cut_gives_what_the_long_way_gives(
     messages: list[dict[str, object]], most: int
 ) -> None:
-    def events(short: bool) -> list[object]:
-        dialect = Native()
-        dialect.reply(WELCOME)
-        dialect.feed(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
-        with pytest.MonkeyPatch.context() as patch:
-            if not short:
-                patch.setattr(native, "_simple_say", lambda message: None)
-            found = []
-            while (event := dialect.next(most)) is not None:
-                found.append(event)
-            return found
+    short, long = without_short_cut(
+        b"".join(json.dumps(each).encode() + b"\n" for each in messages), most
+    )
+    assert short == long
 
-    assert events(short=True) == events(short=False)
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), st.integers(1, 8))
+@example([f"{SAY_A},0,{SAY_B}", '{"t":[1', '2],"t":"say","id":"c","room":"#x","text":"C"}'], 8)
+def test_the_short_cut_is_not_fooled_by_lines_that_belong_together(
+    lines: list[str], most: int
+) -> None:
+    short, long = without_short_cut("".join(f"{line}\n" for line in lines).encode(), most)
+    assert short == long
+
+
+def test_the_short_cut_is_taken() -> None:
+    """Or the two tests above would compare the long way with itself."""
+    assert native.simple_run(f"{SAY_A}\n{SAY_B}".encode()) == Say(
+        "#x", "y\n z ", 2, ("a", "b"), clean=True
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,15 +32,17 @@ from chatcore.hub.command import (
 from chatcore.hub.moments import Ago
 from chatcore.hub.reply import Pong, Refusal, Refused, Welcome
 from chatcore.hub.text import UNSAFE
+from tests.dialects.marks import unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chatcore.dialects.dialect import Event
 
+BLANKS = [*filter(str.isspace, map(chr, range(0x10000))), " \r", "\u3000 \u3000"]
+BLANKS.remove("\n")
 WELCOME = Welcome("log", "sid", None, "Ann", False, 1, 0.0, ())
 ALL = 1_000_000
-CLEAN = frozenset(map(chr, [*range(0x20, 0x7F), 0x0A]))
 
 
 class Room:
@@ -86,18 +88,6 @@ class Room:
         return found
 
 
-def unmarked(events: Iterable[Event | None]) -> list[Event]:
-    """The events without the mark that a run needs no care; it may be missing, but never lie."""
-    found: list[Event] = []
-    for event in events:
-        assert event is not None
-        if type(event) is Say and event.clean:
-            assert set(event.text) <= CLEAN
-            event = event._replace(clean=False)
-        found.append(event)
-    return found
-
-
 def conversed(
     pieces: Iterable[bytes], *, telnet: bool = False, most: int = ALL, shortly: bool = False
 ) -> Room:
@@ -119,7 +109,7 @@ def joined(*pieces: bytes, most: int = ALL) -> list[Event]:
         (b"hello\r", Say(None, "hello")),
         (b"a\rb", Say(None, "a\rb")),
         (b"\tindented", Say(None, "\tindented")),
-        (b" ", Say(None, " ")),
+        (b" /nick", Say(None, " /nick")),
         (b"//etc/hosts", Say(None, "/etc/hosts")),
         (b"//", Say(None, "/")),
         (b"and/or", Say(None, "and/or")),
@@ -206,16 +196,41 @@ def test_a_misused_command_is_refused_with_the_way_out(line: bytes, code: str, w
 def test_empty_lines_say_nothing() -> None:
     assert joined(b"\n\r\n\n") == []
     assert joined(b"\na\n\nb\n\n") == [Say(None, "a\nb", 2)]
+    assert joined(b"a\n   \n b\n\t \nc \n") == [Say(None, "a\n b\nc ", 3)]
+    assert joined("\u3000\u00a0\n".encode()) == []
 
 
 @pytest.mark.parametrize("most", [1, 20, ALL])
-@pytest.mark.parametrize("blank", [b"\n", b"\r\n"])
+@pytest.mark.parametrize(
+    "blank",
+    [b"\n", b"\r\n", b" \n", b" \t\r\n", b"\r\r\n", b"\x0b\n", b"\xc2\xa0\n", b"\xe3\x80\x80 \n"],
+)
 def test_any_number_of_empty_lines_is_passed_over(blank: bytes, most: int) -> None:
     data = b"a\n" + blank * 30_000 + b"b\n" + blank * 30_000
     assert joined(data, b"c\n", most=most) in (
         [Say(None, "a"), Say(None, "b"), Say(None, "c")],
         [Say(None, "a\nb", 2), Say(None, "c")],
     )
+
+
+@pytest.mark.parametrize("blank", ["", *BLANKS])
+def test_a_read_of_blank_lines_is_passed_over_at_once(blank: str) -> None:
+    """Or 64 KiB of them are some ten thousand turns of a loop that everybody waits for."""
+    taken: list[int] = []
+
+    class Counting(Plain):
+        def take(self, most: int) -> Any:
+            taken.append(most)
+            return super().take(most)
+
+    dialect = Counting()
+    dialect.feed(b"Ann\n")
+    assert dialect.next(1) == Hello("Ann")
+    dialect.reply(WELCOME)
+    dialect.feed(f"{blank}\n".encode() * 20_000)
+    taken.clear()
+    assert dialect.next(1) is None
+    assert len(taken) <= 3
 
 
 def test_a_read_of_lines_is_one_run_and_commands_part_it() -> None:

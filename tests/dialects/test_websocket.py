@@ -206,6 +206,11 @@ FRAMES = st.lists(
                 st.binary(max_size=8),
                 st.just(b'{"t":"ping"}'),
                 st.just(b'{"t":"say","id":"1","room":"#lobby","text":"' + b"x" * 200 + b'"}'),
+                st.just(b'{"t":"say","id":"2","room":"#lobby",\n"text":"x"}'),
+                st.just(
+                    b'{"t":"say","id":"3","room":"#lobby","text":"x"}\n'
+                    b'{"t":"say","id":"4","room":"#lobby","text":"y"}'
+                ),
                 st.just(b"y" * 200),
             ),
             fin=st.booleans(),
@@ -216,34 +221,63 @@ FRAMES = st.lists(
 )
 
 
-@given(FRAMES, st.integers(1, 400), st.booleans())
-def test_any_split_and_the_long_way_give_the_same(
-    frames: list[bytes], split: int, short: bool
-) -> None:
-    def outcome(split: int, *, short: bool) -> tuple[list[object], bytes]:
-        browser = Browser()
-        browser.join()
-        data = b"".join(frames)
-        events: list[object] = []
-        with pytest.MonkeyPatch.context() as patch:
-            if not short:
-                patch.setattr(websocket, "text_of", lambda data, at, end: None)
-            owed = b""
-            for at in range(0, len(data), split):
-                browser.web.feed(data[at : at + split])
-                while (event := browser.web.next(1)) is not None:
-                    events.append(event)
-                    if type(event) is Hangup:
-                        return events, owed
-                owed += browser.web.answers()
-        return events, owed
+def heard(frames: list[bytes], split: int, *, short: bool, run: bool) -> tuple[list[object], bytes]:
+    """What a dialect makes of it: with the protocol alone or the short cut, and taking whole reads as runs or not."""
+    browser = Browser()
+    browser.join()
+    data = b"".join(frames)
+    events: list[object] = []
+    owed = b""
+    with pytest.MonkeyPatch.context() as patch:
+        if not short:
+            patch.setattr(websocket, "whole_texts", lambda data, at: ([], at))
+        for at in range(0, len(data), split):
+            piece = data[at : at + split]
+            said = browser.web.run(piece) if run else None
+            if said is not None:
+                events += lines_of(said)
+                continue
+            browser.web.feed(piece)
+            while (event := browser.web.next(1)) is not None:
+                events += lines_of(event) if type(event) is Say else [event]
+                if type(event) is Hangup:
+                    return events, owed
+            owed += browser.web.answers()
+    return events, owed
 
-    events, owed = outcome(1 << 20, short=True)
-    again, owed_again = outcome(split, short=short)
+
+def lines_of(said: Say) -> list[object]:
+    texts = [said.text] if said.lines == 1 else said.text.split("\n")
+    ids = said.ids or (None,) * said.lines
+    return [(said.room, text, line_id, said.re) for text, line_id in zip(texts, ids, strict=True)]
+
+
+@given(FRAMES, st.integers(1, 400), st.booleans(), st.booleans())
+def test_any_split_and_the_long_way_give_the_same(
+    frames: list[bytes], split: int, short: bool, run: bool
+) -> None:
+    events, owed = heard(frames, 1 << 20, short=True, run=False)
+    again, owed_again = heard(frames, split, short=short, run=run)
     # Where the end comes with them, the answers are in its last words.
     assert _without_end(again) == _without_end(events)
     if not any(type(event) is Hangup for event in events):
         assert owed_again == owed
+
+
+def test_a_read_of_whole_messages_is_a_run(browser: Browser) -> None:
+    """Or the test above would compare the long way with itself."""
+    says = [
+        {"t": "say", "id": str(number), "room": "#lobby", "text": "x" * (30 + 100 * number)}
+        for number in range(2)
+    ]
+    assert browser.web.next(1) is None
+    frames = b"".join(raw_frame(1, json.dumps(say).encode(), fin=True) for say in says)
+    said = browser.web.run(frames)
+    assert said is not None
+    assert (said.lines, said.ids) == (2, ("0", "1"))
+    assert browser.web.run(frames[:-1]) is None
+    browser.web.feed(frames[:-1])
+    assert browser.web.run(frames) is None, "the rest of a frame is missing"
 
 
 def _without_end(events: list[object]) -> list[object]:

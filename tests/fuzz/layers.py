@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chatcore.client import wire
 from chatcore.config import file as config_file
 from chatcore.config.rows import ROWS
+from chatcore.config.spelling import short
 from chatcore.config.values import Several, Wrong
 from chatcore.dialects.client_hello import client_hello
 from chatcore.dialects.dialect import Hangup
@@ -160,7 +161,7 @@ def _settings(data: bytes) -> None:
     with suppress(ValueError, RecursionError):
         values.append(json.loads(values[0]))  # type: ignore[arg-type]
     for value in values:
-        assert config_file.short(value).isprintable()
+        assert short(value).isprintable()
         for row in ROWS:
             try:
                 row.check(value)

@@ -95,9 +95,42 @@ def is_well(house: House, *others: Any) -> str:
             return f"others read no UTF-8: {error}"
         if RAW.search(sock.sent):
             return "others read a control character"
+        if any(is_half(line) for line in sock.sent.split(b"\n") if line.startswith(b"{")):
+            return "others read half a character"
         if sock.ended or sock.closes:
             return "others were left"
     return "" if house.reactor.stats.faults == 0 else "a handler failed"
+
+
+def is_half(line: bytes) -> bool:
+    """There is a surrogate without its other half in it, in escapes: no program can write that out."""
+    try:
+        json.dumps(json.loads(line), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+TELNET = b"\xff"
+"""Begins a command of telnet, which is taken out before anything is text."""
+
+
+@pytest.mark.parametrize("name", [name for name, text in BROKEN_TEXT.items() if TELNET not in text])
+@pytest.mark.parametrize("chosen", ["plain", "native"])
+def test_what_is_no_text_is_read_with_marks_in_its_place(
+    house: House, chosen: str, name: str
+) -> None:
+    """By a program: neither dropped nor taken for another encoding. What it shows to people is its own business."""
+    nan, broken = house.native("Nan"), b"<" + BROKEN_TEXT[name] + b">"
+    if chosen == "plain":
+        house.plain("Pete").incoming.append(broken + b"\n")
+    else:
+        words = b"".join(b"\\u%04x" % byte if byte < 0x20 else bytes((byte,)) for byte in broken)
+        head = b'{"t":"say","id":"i","room":"#lobby","text":"'
+        house.native("Nell").incoming.append(head + words + b'"}\n')
+    house.settle()
+    assert nan.messages[-1]["text"] == broken.decode(errors="replace")
+    assert is_well(house, nan) == ""
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Bench:
         self.pulls: list[tuple[int, bytes]] = []
 
     def append(self, record: Any) -> None:
-        self.streams[record.room].append(record)
+        self.streams[record.room].extend([record])
         self.head = last_seq(record)
         self.ends.append(self.head)
 
@@ -244,7 +244,7 @@ def test_streams_are_merged_by_number(said: Make, form: Any, streams: dict[str, 
     reader.follow(streams["#a"], 0)
     reader.follow(streams["#b"], 0)
     for seq, name in [(1, "#b"), (2, "#a"), (3, "#c"), (4, "#b")]:
-        streams[name].append(said(seq, name, room=name))
+        streams[name].extend([said(seq, name, room=name)])
     assert reader.pull(4) == b"1 #b\n2 #a\n4 #b\n"
     assert reader.pull(4) == b""
 
@@ -255,7 +255,7 @@ def test_a_reader_that_joins_reads_from_there_and_that_leaves_to_there(
     stream = streams["#a"]
     reader = Reader(form, 0)
     for seq in range(1, 7):
-        stream.append(said(seq, "x"))
+        stream.extend([said(seq, "x")])
     reader.follow(stream, 2)
     reader.leave(stream, 4)
     reader.leave(streams["#b"], 5)
@@ -268,7 +268,7 @@ def test_who_leaves_and_comes_back_reads_both_stays(
 ) -> None:
     stream = streams["#a"]
     for seq in range(1, 7):
-        stream.append(said(seq, "x"))
+        stream.extend([said(seq, "x")])
     reader = Reader(form, 0)
     reader.follow(stream, 0)
     reader.leave(stream, 2)
@@ -283,10 +283,10 @@ def test_a_reply_waits_for_the_records_before_it_and_for_the_disk(
     stream = streams["#a"]
     reader = Reader(form, 0)
     reader.follow(stream, 0)
-    stream.append(said(1, "x"))
+    stream.extend([said(1, "x")])
     reader.reply(b"first\n", position=1, needs=2)
-    stream.append(said(2, "x"))
-    stream.append(said(3, "x"))
+    stream.extend([said(2, "x")])
+    stream.extend([said(3, "x")])
     assert reader.queued_bytes == len(b"first\n")
     assert reader.pull(0) == b""
     assert reader.pull(1) == b"1 x\n"
@@ -312,10 +312,10 @@ def test_what_shows_nothing_does_not_stop_the_reader(
     stream = streams["#a"]
     reader = Reader(form, 0)
     reader.follow(stream, 0)
-    stream.append(TopicSet(1, 1, "#a", "s1", "Ann", ""))
+    stream.extend([TopicSet(1, 1, "#a", "s1", "Ann", "")])
     assert reader.pull(1) == b""
     assert reader.position == 1
-    stream.append(said(2, "x"))
+    stream.extend([said(2, "x")])
     assert reader.pull(2) == b"2 x\n"
 
 
@@ -325,7 +325,7 @@ def test_many_small_pages_go_out_together_and_a_large_one_alone(
     reader = Reader(form, 0)
     reader.follow(streams["#a"], 0)
     for seq in range(1, 200):
-        streams["#a"].append(said(seq, "x" * 1_000))
+        streams["#a"].extend([said(seq, "x" * 1_000)])
     sizes = []
     while data := reader.pull(199):
         sizes.append(len(data))
@@ -337,8 +337,8 @@ def test_the_gap_of_one_room_does_not_push_the_position_over_lines_of_another(
 ) -> None:
     """A client may take `next` − 1 for its position: everything before that must have come first."""
     for seq, name in [(1, "#a"), (2, "#b"), (3, "#a"), (4, "#b")]:
-        streams[name].append(said(seq, "x", room=name))
-    streams["#a"].append(said(5, "x"))
+        streams[name].extend([said(seq, "x", room=name)])
+    streams["#a"].extend([said(5, "x")])
     streams["#a"].trim(WINDOW_BYTES, 1)
     reader = Reader(form, 0)
     reader.follow(streams["#a"], 0)
@@ -351,7 +351,7 @@ def test_lines_after_one_has_left_are_not_missed(
 ) -> None:
     stream = streams["#a"]
     for seq in range(1, 7):
-        stream.append(said(seq, "x"))
+        stream.extend([said(seq, "x")])
     reader = Reader(form, 0)
     reader.follow(stream, 0)
     reader.leave(stream, 2)
@@ -363,7 +363,7 @@ def test_a_gap_never_gives_a_position_beyond_what_is_durable(
     said: Make, form: Any, streams: dict[str, Stream]
 ) -> None:
     for seq in range(1, 7):
-        streams["#a"].append(said(seq, "x"))
+        streams["#a"].extend([said(seq, "x")])
     streams["#a"].trim(WINDOW_BYTES, 1)
     reader = Reader(form, 0)
     reader.follow(streams["#a"], 0)
@@ -375,11 +375,11 @@ def test_a_window_that_moves_on_while_a_gap_waits_is_counted_too(
     said: Make, form: Any, streams: dict[str, Stream]
 ) -> None:
     first, other = streams["#a"], streams["#b"]
-    first.append(said(1, "x"))
+    first.extend([said(1, "x")])
     for seq in range(2, 12):
-        other.append(said(seq, "x" * 20_000, room="#b"))
+        other.extend([said(seq, "x" * 20_000, room="#b")])
     for seq in range(12, 15):
-        first.append(said(seq, "x"))
+        first.extend([said(seq, "x")])
     reader = Reader(form, 0)
     reader.follow(first, 0)
     reader.follow(other, 0)

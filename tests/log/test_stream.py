@@ -60,7 +60,7 @@ class Model:
         for lines, others, keep in steps:
             seq = self.head + others + 1
             record = said(seq, *(f"{seq + line}" for line in range(lines)))
-            self.stream.append(record)
+            self.stream.extend([record])
             records.append(record)
             self.lines += lines_of_all([record])
             self.head = last_seq(record)
@@ -115,8 +115,8 @@ def test_reading_cuts_runs_only_and_hands_out_whole_records_as_they_are(said: Ma
     stream = Stream("#a")
     joined = Joined(1, 1, "#a", "s1", "Ann", quiet=False)
     run = said(2, "x", "y")
-    stream.append(joined)
-    stream.append(run)
+    stream.extend([joined])
+    stream.extend([run])
     assert list(stream.after(0, 3)) == [joined, run]
     assert list(stream.after(0, 3))[1] is run
     assert list(stream.before(4)) == [run, joined]
@@ -141,7 +141,7 @@ def test_the_window_is_bounded_in_bytes_and_gives_up_an_eighth_at_once(said: Mak
     trims = 0
     for seq in range(1, 201):
         before = stream.floor_seq
-        stream.append(said(seq, text))
+        stream.extend([said(seq, text)])
         assert stream.size <= WINDOW_BYTES
         if stream.floor_seq != before:
             trims += 1
@@ -155,9 +155,9 @@ def test_the_window_is_bounded_in_records() -> None:
     """Only records without a text are small enough to get there before the bytes do."""
     stream = Stream("#a")
     for seq in range(1, WINDOW_RECORDS + 1):
-        stream.append(Joined(seq, 1, "#a", "s1", "Ann", quiet=False))
+        stream.extend([Joined(seq, 1, "#a", "s1", "Ann", quiet=False)])
     assert stream.floor_seq == 0
-    stream.append(Joined(WINDOW_RECORDS + 1, 1, "#a", "s1", "Ann", quiet=False))
+    stream.extend([Joined(WINDOW_RECORDS + 1, 1, "#a", "s1", "Ann", quiet=False)])
     assert len(stream.records) == WINDOW_RECORDS - WINDOW_RECORDS // TRIM_SHARE
     assert stream.missed_after(0, WINDOW_RECORDS) == WINDOW_RECORDS + 1 - len(stream.records)
 
@@ -166,7 +166,7 @@ def test_a_reader_from_before_all_that_is_counted_is_told_a_lower_bound(said: Ma
     """All that is counted; exact for everybody after that."""
     stream, seq = Stream("#a"), 1
     for _ in range(COUNTED_RECORDS + COUNTED_RECORDS // TRIM_SHARE + 10):
-        stream.append(said(seq, "x", "y", "z"))
+        stream.extend([said(seq, "x", "y", "z")])
         seq += 3
     stream.trim(WINDOW_BYTES, 5)
     kept = 15
@@ -186,7 +186,7 @@ def test_a_reader_from_before_all_that_is_counted_is_told_a_lower_bound(said: Ma
 def test_a_page_is_whole_lines_and_goes_on_where_it_ended(said: Make, form: Any) -> None:
     stream = Stream("#a")
     for seq in range(1, 300):
-        stream.append(said(seq, "x" * 999))
+        stream.extend([said(seq, "x" * 999)])
     position, received = 0, b""
     while position < 299:
         data, last = stream.page(form.record, position, 299)
@@ -200,7 +200,7 @@ def test_a_page_is_whole_lines_and_goes_on_where_it_ended(said: Make, form: Any)
 def test_readers_that_fell_behind_together_get_the_same_bytes(said: Make, form: Any) -> None:
     stream = Stream("#a")
     for seq in range(1, 200):
-        stream.append(said(seq, "x" * 999))
+        stream.extend([said(seq, "x" * 999)])
     full, last = stream.page(form.record, 0, 150)
     assert last < 150
     assert stream.page(form.record, 0, 150)[0] is full
@@ -210,16 +210,16 @@ def test_readers_that_fell_behind_together_get_the_same_bytes(said: Make, form: 
 
 def test_a_page_that_was_not_full_is_made_anew_when_there_is_more(said: Make, form: Any) -> None:
     stream = Stream("#a")
-    stream.append(said(1))
+    stream.extend([said(1)])
     assert stream.page(form.record, 0, 1) == (b"1 line 1\n", 1)
-    stream.append(said(2))
+    stream.extend([said(2)])
     assert stream.page(form.record, 0, 2) == (b"1 line 1\n2 line 2\n", 2)
 
 
 def test_few_pages_are_kept_and_none_beyond_a_trim(said: Make, form: Any) -> None:
     stream = Stream("#a")
     for seq in range(1, 20):
-        stream.append(said(seq))
+        stream.extend([said(seq)])
     for position in range(15):
         stream.page(form.record, position, 19)
         assert len(stream._pages) <= PAGES_KEPT
@@ -230,7 +230,7 @@ def test_few_pages_are_kept_and_none_beyond_a_trim(said: Make, form: Any) -> Non
 
 def test_two_forms_never_share_a_page(said: Make, form: Any) -> None:
     stream = Stream("#a")
-    stream.append(said(1))
+    stream.extend([said(1)])
     assert stream.page(form.record, 0, 1) == (b"1 line 1\n", 1)
     assert stream.page(lambda _: b"other\n", 0, 1) == (b"other\n", 1)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatcore.hub.decision import Decision
-from chatcore.hub.reply import Ack, Refusal
+from chatcore.hub.presence import AWAY
+from chatcore.hub.reply import Ack, Done, Refusal
 from chatcore.hub.verbs.rights import is_operator, muted
 from chatcore.log.record import DRAFT, Direct, Said
 
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
     from chatcore.hub.session import Session
 
 
-def decide_say(world: World, session: Session, command: Say) -> Said | Decision | Refusal:
-    """One check and one draft for a whole run; the hottest of all decisions, so it returns the bare draft."""
+def decide_say(
+    world: World, session: Session, command: Say, number: tuple[int, int] = (DRAFT, DRAFT)
+) -> Said | Decision | Refusal:
+    """One check and one draft for a whole run; the hottest of all decisions, so it returns the bare draft.
+
+    It may be given the `seq` and time that the record would have: to number it afterwards is to make it twice.
+    """
     if session.muted_ms and (refusal := muted(world, session)):
         return refusal
-    room = command.room
+    room, text, lines, ids, me, _, clean = command
     if room is None:
         room = session.rooms[0]
     elif room not in session.rooms:
@@ -27,25 +33,11 @@ def decide_say(world: World, session: Session, command: Say) -> Said | Decision 
         if type(found) is Refusal:
             return found
         room = found
-    ids = command.ids
     if ids and (session.ids.knows_any(ids) or len(set(ids)) != len(ids)):
         return _without_retries(session, command, room)
+    seq, time_ms = number
     # As `Said(…)`, in half the time.
-    return _new(
-        Said,
-        (
-            DRAFT,
-            DRAFT,
-            room,
-            session.sid,
-            session.alias,
-            command.text,
-            command.lines,
-            ids,
-            command.me,
-            command.clean,
-        ),
-    )
+    return _new(Said, (seq, time_ms, room, session.sid, session.alias, text, lines, ids, me, clean))
 
 
 _new = tuple.__new__
@@ -85,7 +77,11 @@ def decide_dm(world: World, session: Session, command: Dm) -> Decision | Refusal
     draft = Direct(
         DRAFT, DRAFT, session.sid, session.alias, to.sid, to.alias, command.text, command.id
     )
-    return Decision((draft,))
+    person = world.presence.person(to)
+    if person.state != AWAY or session.token_hash is not None:
+        # Clients that can return are told who is away when it changes.
+        return Decision((draft,))
+    return Decision((draft,), then=(Done(f"{person.alias} is away: {person.text}", {}),))
 
 
 def no_such_person(alias: str) -> Refusal:
