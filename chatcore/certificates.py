@@ -7,25 +7,23 @@ way out; what cannot be used later leaves the old one in force; a connection kee
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.util
 import logging
 import socket
-import ssl
-import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatcore.connection.tls import server_context
+from chatcore.making import HOW_TO_GET, Making, NoCertificateError
 from chatcore.self_made import CERT_FILE, KEY_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import ssl
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeAlias
 
     from chatcore.config import Settings
-    from chatcore.connection.tls import Door
+    from chatcore.connection.door import Door
     from chatcore.reactor.loop import Reactor
 
     Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
@@ -33,12 +31,13 @@ if TYPE_CHECKING:
 LOOK_S = 10.0
 """How often the files are looked at: a renewed certificate has weeks to go, and two `stat` cost nothing."""
 
-MAKING_S = 30.0
-"""The most that making one may take; it takes 0.2 s."""
+OWN = "made by this server"
+"""The origin of one that is kept in the data folder."""
 
-HOW_TO_GET = "pip install cryptography (then the server makes a certificate itself), or --tls-cert and --tls-key"
-
-_CERT_BEGINS, _CERT_ENDS = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+NO_SSL = "this Python has no module ssl"
+OTHER_PYTHON = (
+    "To encrypt, run the server with one that has it: `python -c 'import ssl'` then says nothing"
+)
 
 logger = logging.getLogger("chatcore.tls")
 
@@ -65,6 +64,11 @@ class Certificates:
         self._pair: Pair | None = None
         """The files that are looked at again; None when there are none."""
         self._stamp: Stamp = ()
+        self._making: Making | None = None
+        """Under way: who comes by TLS waits for it at the door."""
+        self._required = False
+        """What the settings say; the door has it when there is a certificate."""
+        self._then: Callable[[], None] = _nothing
         self.fingerprint = ""
         self.words = "off (tls.enabled = false)"
         """For the person who starts the server: the fingerprint, or why there is none and how to get encryption."""
@@ -72,43 +76,103 @@ class Certificates:
     def open(
         self, settings: Settings, environ: Mapping[str, str], addresses: Iterable[str]
     ) -> None:
-        """The first certificate. Raises CertificateError when one was configured, or is required, and cannot be had."""
+        """The first certificate, or the beginning of its making, which `watch` sees to the end.
+
+        Raises CertificateError when one was configured, or is required, and cannot be had.
+        """
         self._environ = environ
-        self.door.required = settings.tls_required
+        self.door.required = self._required = settings.tls_required
         if not settings.tls_enabled:
             return
-        pair = _configured(settings, self._environ)
-        if pair is not None:
-            self._take(pair)
-            return
+        configured = _configured(settings, self._environ)
         try:
-            if settings.data is None:
-                self._for_this_run(addresses)
+            if configured is not None:
+                self._take(configured)
+            elif kept := _kept_in(settings.data):
+                self._take_own(kept)
             else:
-                self._take_own(_kept_in(settings.data, addresses))
-        except _CannotMakeError as error:
+                self._begin_making(settings.data, addresses)
+        except NoCertificateError as error:
+            if configured is not None:
+                raise CertificateError(str(error)) from None
             if settings.tls_required:
                 raise CertificateError(f"tls.required, but {error}") from None
             self.words = f"none: {error}"
+
+    def _begin_making(self, data: str | None, addresses: Iterable[str]) -> None:
+        self._making = Making(data, names_of(addresses))
+        if data is not None:
+            logger.info("making a certificate: %(path)s", {"path": str(Path(data, CERT_FILE))})
+        self.door.awaited = True
+        if self._required:
+            # Nobody beyond this machine could come in without, so there is nothing to open yet.
+            self._making.wait()
+            self._take_made()
+
+    def watch(self, reactor: Reactor, then: Callable[[], None]) -> None:
+        """Look at the files now and then; and call `then` when `words` are final: at once, or when one is made."""
+        reactor.call_later(LOOK_S, lambda: self._look_again(reactor))
+        if self._making is None:
+            then()
+        else:
+            # Here, before anybody is in: it would take a turn of the loop 6 ms.
+            with suppress(ImportError):
+                import_module("chatcore.loading")
+            self._then = then
+            self._making.watch(reactor, self._made)
+
+    def _made(self) -> None:
+        """In the loop: the making has ended, well or not."""
+        try:
+            self._take_made()
+        except (NoCertificateError, CertificateError) as error:
+            self.words = f"none: {error}"
+            self.door.settled()
+        self._require()
+        self._then()
+
+    def _take_made(self) -> None:
+        making, self._making = self._making, None
+        assert making is not None
+        self.door.awaited = False
+        try:
+            if self.door.context is not None:
+                # A reload has brought one meanwhile, whatever became of this one.
+                return
+            pair = making.pair()
+            if making.folder is not None:
+                self._take(Pair(*pair, OWN))
+            else:
+                self._take(Pair(*pair, "made for this run"))
+                self._pair = None
+        finally:
+            making.close()
+
+    def close(self) -> None:
+        """The server stops: what is being made is wanted no more."""
+        if self._making is not None:
+            self._making.close()
+            self._making = None
 
     def reload(self, settings: Settings) -> None:
         """Take what is configured now for those who come from now on; what is broken changes nothing."""
         pair = _configured(settings, self._environ) or self._pair
         if pair is not None and settings.tls_enabled:
             self._take_or_complain(pair)
+        self._required = settings.tls_required
+        if self._making is None:
+            self._require()
+
+    def _require(self) -> None:
         if self.door.context is not None:
-            self.door.required = settings.tls_required
-        elif settings.tls_required:
+            self.door.required = self._required
+        elif self._required:
             # Nobody could come in any more.
             words = "tls.required is not in force, there is no certificate. To encrypt: %(way)s"
             logger.error(words, {"way": HOW_TO_GET})
 
-    def watch(self, reactor: Reactor) -> None:
-        """Look at the files now and then."""
-        reactor.call_later(LOOK_S, lambda: self._look_again(reactor))
-
     def _look_again(self, reactor: Reactor) -> None:
-        self.watch(reactor)
+        reactor.call_later(LOOK_S, lambda: self._look_again(reactor))
         self.look()
 
     def look(self) -> None:
@@ -120,7 +184,7 @@ class Certificates:
         before = self.fingerprint
         try:
             self._take(pair)
-        except CertificateError as error:
+        except (CertificateError, NoCertificateError) as error:
             # What was looked at once is not complained of again.
             self._stamp = _look(self._pair) if self._pair is not None else ()
             logger.error("the old certificate stays: %(reason)s", {"reason": str(error)})
@@ -142,19 +206,22 @@ class Certificates:
         # Looked at before it is read: what is written meanwhile is read again.
         stamp = _look(pair)
         context, self.fingerprint = load(pair)
-        self._pair, self._stamp, self.door.context = pair, stamp, context
+        self._pair, self._stamp = pair, stamp
+        self.door.context, self.door.awaited = context, False
+        self.door.settled()
         self.words = f"{self.fingerprint} ({pair.origin})"
 
-    def _for_this_run(self, addresses: Iterable[str]) -> None:
-        """Gone with the server like all else; on a disk only for as long as OpenSSL needs to read it."""
-        import tempfile
 
-        try:
-            with tempfile.TemporaryDirectory(prefix="chatcore-") as folder:
-                self._take(_made(Path(folder), addresses, "made for this run"))
-        except OSError as error:
-            raise _CannotMakeError(f"making a certificate failed ({error})") from None
-        self._pair = None
+def load(pair: Pair) -> tuple[ssl.SSLContext, str]:
+    """How the pair is shown to clients, and its fingerprint.
+
+    Raises CertificateError; and NoCertificateError where no certificate is of any use.
+    """
+    try:
+        from chatcore import loading
+    except ImportError as error:
+        raise NoCertificateError(f"{NO_SSL} ({error}). {OTHER_PYTHON}") from None
+    return loading.load(pair)
 
 
 def _configured(settings: Settings, environ: Mapping[str, str]) -> Pair | None:
@@ -168,46 +235,12 @@ def _configured(settings: Settings, environ: Mapping[str, str]) -> Pair | None:
     return None
 
 
-# Our own
-
-
-class _CannotMakeError(Exception):
-    """Why not, and what to do."""
-
-
-def _kept_in(data: str, addresses: Iterable[str]) -> Pair:
-    folder = Path(data)
-    pair = Pair(folder / CERT_FILE, folder / KEY_FILE, "made by this server")
-    if pair.cert.exists() and pair.key.exists():
-        return pair
-    logger.info("making a certificate: %(path)s", {"path": str(pair.cert)})
-    return _made(folder, addresses, pair.origin)
-
-
-def _made(folder: Path, addresses: Iterable[str], origin: str) -> Pair:
-    if importlib.util.find_spec("cryptography") is None:
-        raise _CannotMakeError(f"to encrypt: {HOW_TO_GET}")
-    import subprocess  # with the first start only: 10 ms of it
-
-    root = str(Path(__file__).resolve().parent.parent)
-    command = [sys.executable, "-m", "chatcore.self_made", str(folder), *names_of(addresses)]
-    try:
-        made = subprocess.run(
-            command,
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=MAKING_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _CannotMakeError(f"making a certificate failed ({error})") from None
-    if made.returncode:
-        last = made.stderr.strip().rpartition("\n")[2]
-        raise _CannotMakeError(f"making a certificate failed ({last}); {HOW_TO_GET}")
-    return Pair(folder / CERT_FILE, folder / KEY_FILE, origin)
+def _kept_in(data: str | None) -> Pair | None:
+    """The one that was made at an earlier start."""
+    if data is None:
+        return None
+    pair = Pair(Path(data, CERT_FILE), Path(data, KEY_FILE), OWN)
+    return pair if pair.cert.exists() and pair.key.exists() else None
 
 
 def names_of(addresses: Iterable[str]) -> list[str]:
@@ -244,68 +277,6 @@ def _own_addresses() -> list[str]:
     return found
 
 
-# Loading
-
-
-def load(pair: Pair) -> tuple[ssl.SSLContext, str]:
-    """How the pair is shown to clients, and its fingerprint. Raises CertificateError."""
-    fingerprint = fingerprint_of(pair.cert)
-    _read(pair.key)
-    context = server_context()
-    try:
-        context.load_cert_chain(pair.cert, pair.key, password=_no_password)
-    except _EncryptedKeyError:
-        raise CertificateError(
-            f"the key {pair.key} is locked by a password, and nobody is there to type it: "
-            f"openssl pkey -in {pair.key} -out NEW, and name that"
-        ) from None
-    except ssl.SSLError as error:
-        raise CertificateError(_unusable(error, pair)) from None
-    except OSError as error:
-        raise CertificateError(_why(error, pair.cert)) from None
-    return context, fingerprint
-
-
-def fingerprint_of(path: Path) -> str:
-    """SHA-256 of the certificate, written as ssh does. What people compare."""
-    text = _read(path).decode("ascii", "replace")
-    begin, end = text.find(_CERT_BEGINS), text.find(_CERT_ENDS)
-    if begin < 0 or end < begin:
-        raise CertificateError(f"{path} holds no certificate in PEM form ({_CERT_BEGINS})")
-    try:
-        der = ssl.PEM_cert_to_DER_cert(text[begin : end + len(_CERT_ENDS)])
-    except ValueError:
-        raise CertificateError(f"{path} is damaged: its first certificate cannot be read") from None
-    digest = base64.b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
-    return f"SHA256:{digest}"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CertificateError(_why(error, path)) from None
-
-
-def _why(error: OSError, path: Path) -> str:
-    return f"{path} cannot be used ({error.strerror}): it must be a file that this server's user may read"
-
-
-def _unusable(error: ssl.SSLError, pair: Pair) -> str:
-    if error.reason == "KEY_VALUES_MISMATCH":
-        return f"the key {pair.key} does not belong to the certificate {pair.cert}: name the two that belong together"
-    cause = (error.reason or "no certificate or no key in it").lower().replace("_", " ")
-    return f"{pair.cert} and {pair.key} cannot be used ({cause}): both must be in PEM form, the server's own certificate first"
-
-
-class _EncryptedKeyError(Exception):
-    """OpenSSL asks for a password; it would ask at the terminal."""
-
-
-def _no_password() -> str:
-    raise _EncryptedKeyError
-
-
 def _look(pair: Pair) -> Stamp:
     return tuple(_stamp(path) for path in (pair.cert, pair.key))
 
@@ -317,3 +288,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _nothing() -> None:
+    """Nobody waits."""

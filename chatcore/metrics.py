@@ -8,7 +8,7 @@ come from a closed set; and no name of a person or a room is ever among them.
 from __future__ import annotations
 
 import os
-import platform
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def _delivered_bytes(sources: Sources) -> Samples:
 
 
 def _build(sources: Sources) -> Samples:
-    return [(f'{{version="{__version__}",python="{platform.python_version()}"}}', 1)]
+    return [(f'{{version="{__version__}",python="{sys.version.split()[0]}"}}', 1)]
 
 
 def _handshakes(handshakes: Handshakes) -> Samples:

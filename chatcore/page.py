@@ -5,18 +5,22 @@ What the files are made of stands in `chatcore/dialects/page`; who is answered w
 
 from __future__ import annotations
 
+import logging
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatcore.certificates import names_of
 from chatcore.dialects.http import TYPES, Site, host_name, site_files
+from chatcore.reactor.offload import Offload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chatcore.config import Settings
-    from chatcore.connection.tls import Door
+    from chatcore.connection.door import Door
+    from chatcore.reactor.loop import Reactor
 
 FOLDER = Path(__file__).parent / "dialects" / "page"
 
@@ -25,7 +29,19 @@ PACKAGE = "websockets"
 NO_PACKAGE = (
     "To join with a browser, whoever runs this server installs one package: pip install websockets"
 )
+BROKEN = (
+    "Browsers cannot be served here at the moment; whoever runs this server finds in its log why."
+)
 SWITCHED_OFF = "Browsers are not served here: the settings say [web] enabled = false."
+
+DIALECT = "chatcore.dialects.websocket"
+"""What serves browsers. It brings the package, and 30 ms and 3 MiB of its own with it."""
+
+LOAD_AFTER_S = 300.0
+"""After the server listens: those who return after a restart go first, and whoever measures what each of them takes is
+through. Who replaces the files has a server that has run for longer, or starts it anew anyway."""
+
+logger = logging.getLogger("chatcore.page")
 
 
 class Page:
@@ -34,6 +50,7 @@ class Page:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._addresses: tuple[str, ...] = ()
+        self._reactor: Reactor | None = None
 
     def open(self, settings: Settings, addresses: Iterable[str]) -> None:
         """Show it to whoever asks a server that listens on these addresses."""
@@ -43,11 +60,40 @@ class Page:
     def reload(self, settings: Settings) -> None:
         """Names may have changed; the files are read again, too."""
         self._door.site = site_of(settings, self._addresses)
+        self._load()
+
+    def prepare(self, reactor: Reactor) -> None:
+        """Load what serves browsers, in a while and beside the loop, if no browser comes before.
+
+        With the first browser may be too late: the files may be those of another version by then.
+        """
+        self._reactor = reactor
+        reactor.call_later(LOAD_AFTER_S, self._load)
+
+    def _load(self) -> None:
+        if self._reactor is not None and self._door.site.files:
+            Offload(self._reactor.call_from_thread).do(_load_dialect, self._loaded)
+
+    def _loaded(self, failure: str | None) -> None:
+        """`failure`: what is wrong with its files; empty if nothing is, None if that stands in the log."""
+        if failure:
+            words = "no page for browsers: %(reason)s. Install it anew (pip install --force-reinstall %(package)s), then restart"
+            logger.error(words, {"reason": failure, "package": PACKAGE})
+        if failure != "":
+            self._door.site = Site(missing=BROKEN)
 
     @property
     def words(self) -> str:
         """Why there is none, for the person who starts the server; empty if there is one."""
         return self._door.site.missing
+
+
+def _load_dialect() -> str:
+    try:
+        import_module(DIALECT)
+    except (ImportError, SyntaxError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def site_of(settings: Settings, addresses: Iterable[str]) -> Site:

@@ -1,7 +1,7 @@
-"""Makes a certificate that nobody but the server itself vouches for: `python -m chatcore.self_made FOLDER NAME...`.
+"""Makes a certificate that nobody but the server itself vouches for: `python self_made.py FOLDER NAME...`.
 
-A program of its own, so that the 17 MiB which the `cryptography` package takes end with it. Invariants: the key is
-never readable for others, not for a moment; and neither file is ever there in part.
+A program of its own, so that the 17 MiB which the `cryptography` package takes end with it, and the 85 ms are nobody's
+else. Invariants: the key is never readable for others, not for a moment; and neither file is ever there in part.
 """
 
 from __future__ import annotations
@@ -10,10 +10,17 @@ import datetime
 import ipaddress
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 CERT_FILE = "tls.crt"
 KEY_FILE = "tls.key"
+
+TO_STDOUT = "-"
+"""In place of the folder: key and certificate go to standard output, as one file."""
+
+EXIT_IO = 74
+"""Exit code for files that could not be written (sysexits.h, EX_IOERR); everything else that fails is Python's 1."""
 
 VALID_DAYS = 20 * 365
 """What is trusted is its fingerprint, which must not change under people who compared it once."""
@@ -23,7 +30,15 @@ EARLIER = datetime.timedelta(days=1)
 
 
 def make(folder: Path, names: list[str]) -> None:
-    """A new key, and a certificate for these host names and addresses."""
+    """A new key, and a certificate for these host names and addresses, as files."""
+    key, cert = made(names)
+    # The certificate last: a key without one is made anew.
+    _write(folder / KEY_FILE, key)
+    _write(folder / CERT_FILE, cert)
+
+
+def made(names: list[str]) -> tuple[bytes, bytes]:
+    """The same, in PEM form."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -55,9 +70,7 @@ def make(folder: Path, names: list[str]) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    # The certificate last: a key without one is made anew.
-    _write(folder / KEY_FILE, pem)
-    _write(folder / CERT_FILE, cert.public_bytes(serialization.Encoding.PEM))
+    return pem, cert.public_bytes(serialization.Encoding.PEM)
 
 
 def _general_name(name: str):  # type: ignore[no-untyped-def]
@@ -72,7 +85,7 @@ def _general_name(name: str):  # type: ignore[no-untyped-def]
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all, and for nobody else."""
-    new = path.with_name(f"{path.name}.new")
+    new = _part(path)
     new.unlink(missing_ok=True)
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(fd, "wb") as file:
@@ -82,13 +95,30 @@ def _write(path: Path, data: bytes) -> None:
     new.replace(path)
 
 
+def _part(path: Path) -> Path:
+    """What has not got its name yet."""
+    return path.with_name(f"{path.name}.new")
+
+
+def forget_parts(folder: Path) -> None:
+    """Remove what a making that was ended left behind."""
+    for name in (KEY_FILE, CERT_FILE):
+        with suppress(OSError):
+            _part(folder / name).unlink()
+
+
 def main(arguments: list[str]) -> int:
     folder, *names = arguments
     try:
-        make(Path(folder), names)
+        if folder == TO_STDOUT:
+            sys.stdout.buffer.write(b"".join(made(names)))
+            sys.stdout.flush()
+        else:
+            make(Path(folder), names)
     except OSError as error:
-        sys.stderr.write(f"{error.strerror}: {error.filename}\n")
-        return 1
+        where = "" if folder == TO_STDOUT else f" (in {folder})"
+        sys.stderr.write(f"{error.strerror or error}{where}\n")
+        return EXIT_IO
     return 0
 
 

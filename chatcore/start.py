@@ -8,23 +8,24 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import select
 import signal
 import sys
 from typing import TYPE_CHECKING
 
 from chatcore import config, diagnostics
 from chatcore.admin import Admin, open_place, place_of
-from chatcore.banner import banner, port_unavailable
+from chatcore.banner import listening, port_unavailable, ways_in
 from chatcore.certificates import CertificateError
+from chatcore.config.environment import strays
 from chatcore.connection.listener import Unavailable, listen_on, raise_descriptor_limit
-from chatcore.keeping import InMemory, OnDisk
+from chatcore.keeping import CannotKeepError, open_keeping
 from chatcore.metrics import Sources
 from chatcore.printing import open_missing, say
 from chatcore.reactor.loop import Reactor
 from chatcore.report import Report
 from chatcore.server import Server
 from chatcore.service import Service, Unusable
-from chatcore.store.schema import StoreError
 
 if TYPE_CHECKING:
     from chatcore.config import Settings
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 SWITCH_S = 0.0002
 """For how long a thread may keep the interpreter from another. The loop gives it up with every send, and would get it
 back only after Python's usual 5 ms while the index is made: a ping then took up to 76 ms, with this 5 to 35."""
+
+AGAIN_S = 1.0
+"""Until standard output is asked again whether it takes something."""
 
 logger = logging.getLogger("chatcore.server")
 
@@ -50,14 +54,16 @@ def start(argv: list[str], prog: str) -> int:
         sockets = service.sockets or listen_on(
             ((settings.host, settings.port), *settings.listen), settings.limits
         )
-        keeping = InMemory(settings) if settings.data is None else OnDisk(settings, reactor)
+        keeping = open_keeping(settings, reactor)
     except Unavailable as error:
         sys.stderr.write(port_unavailable(error.host, error.port, error.reason))
         return config.EXIT_UNAVAILABLE
-    except (Unusable, StoreError) as error:
+    except (Unusable, CannotKeepError) as error:
         sys.stderr.write(f"chatcore: {error}\n")
-        return error.exit_code if isinstance(error, Unusable) else config.EXIT_STORAGE
+        return error.exit_code
     console = diagnostics.configure(settings.log_level, log_format=settings.log_format)
+    for stray in strays(os.environ):
+        logger.warning("a stray variable: %(stray)s", {"stray": stray})
     server = Server(settings, sockets, reactor, keeping)
     server.crowd.descriptors = descriptors
     try:
@@ -67,6 +73,7 @@ def start(argv: list[str], prog: str) -> int:
         admin = open_admin(settings, service, Sources(server, console))
     except (CertificateError, Unusable) as error:
         sys.stderr.write(f"chatcore: {error}\n")
+        server.certificates.close()
         keeping.close()
         return error.exit_code if isinstance(error, Unusable) else config.EXIT_CONFIG
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -74,20 +81,29 @@ def start(argv: list[str], prog: str) -> int:
     reactor.on_signal(signal.SIGHUP, lambda: reload(server, service, settings, argv))
     gc.freeze()  # What was made until now stays: the collector need not look at it again.
     addresses = [sock.getsockname()[:2] for sock in sockets]
-    server.certificates.watch(reactor)
-    tls, door = server.certificates.words, server.certificates.door
-    no_page = server.page.words
     # Whether or not anybody reads it: the server goes on.
-    say(banner(addresses, data=settings.data, tls=tls, only_tls=door.required, no_page=no_page))
+    say(listening(addresses, settings.data))
     service.begin(reactor, lambda: in_short(server))
+    server.certificates.watch(reactor, lambda: _say_ways_in(server, addresses[0]))
+    server.page.prepare(reactor)
     reactor.run()
     if admin is not None:
         admin.close()
     return _let_go(server, console)
 
 
+def _say_ways_in(server: Server, address: tuple[str, int]) -> None:
+    """In the loop, which does not wait for a terminal that has been stopped: it is asked again."""
+    if not select.select([], [sys.stdout], [], 0)[1]:
+        server.reactor.call_later(AGAIN_S, lambda: _say_ways_in(server, address))
+        return
+    tls, required = server.certificates.words, server.certificates.door.required
+    say(ways_in(address, tls=tls, only_tls=required, no_page=server.page.words))
+
+
 def _let_go(server: Server, console: diagnostics.Console) -> int:
     """Keep what is to be kept. Returns the exit code."""
+    server.certificates.close()
     keeping = server.keeping
     keeping.close()
     if unsaved := keeping.journal.failure or keeping.journal.trouble:

@@ -69,6 +69,8 @@ class Server:
         config: str,
         descriptors: int | None,
         data: Path | None,
+        *,
+        early: bool = False,
     ) -> None:
         self.config_path = folder / "chatcore.toml"
         self.config_path.write_text(config)
@@ -83,24 +85,27 @@ class Server:
                 command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=log
             )
         self.pid = self.process.pid
-        self.banner = self._read_banner()
-        found = re.search(r"listening on (\S+):(\d+)", self.banner)
-        assert found, f"no address printed: {self.banner!r}\n{self.log}"
+        self.banner = ""
+        """What was read of what it printed; its ways in may come a moment after the first lines."""
+        found = self.prints(r"listening on (\S+):(\d+).*\n")
         self.address = (found[1].strip("[]"), int(found[2]))
+        if not early:
+            # The last line that depends on the certificate: what it takes to have one is taken now.
+            self.prints(r"  page: .*\n")
 
-    def _read_banner(self) -> str:
-        """What it prints until the whole line with the address is there."""
+    def prints(self, pattern: str) -> re.Match[str]:
+        """Read what it prints until this is there."""
         assert self.process.stdout is not None
-        fd, printed = self.process.stdout.fileno(), b""
+        fd = self.process.stdout.fileno()
         end = end_of(DEADLINE_S)
-        while not re.search(rb"listening on .*\n", printed):
+        while not (found := re.search(pattern, self.banner)):
             ready, _, _ = select.select([fd], [], [], max(0.0, end - time.monotonic()))
             data = os.read(fd, READ_BYTES) if ready else b""
             if not data:
                 self.close()
-                pytest.fail(f"the server did not start: {printed!r}\n{self.log}")
-            printed += data
-        return printed.decode()
+                pytest.fail(f"it did not print {pattern!r}: {self.banner!r}\n{self.log}")
+            self.banner += data.decode()
+        return found
 
     @property
     def log(self) -> str:
@@ -380,11 +385,12 @@ class Start:
         config: str = NO_FLOOD,
         descriptors: int | None = None,
         data: Path | None = None,
+        early: bool = False,
     ) -> Server:
-        """A server in memory, or with its history in the folder `data`."""
+        """A server in memory, or with its history in the folder `data`. `early`: its certificate may still be made."""
         folder = self._folder / f"server-{len(self._servers)}"
         folder.mkdir()
-        server = Server(folder, arguments, config, descriptors, data)
+        server = Server(folder, arguments, config, descriptors, data, early=early)
         self._servers.append(server)
         return server
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import stat
 import subprocess
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,26 +16,31 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chatcore import config, self_made
-from chatcore.banner import banner
+from chatcore import config, making, self_made
+from chatcore.banner import ways_in
 from chatcore.certificates import (
     LOOK_S,
     CertificateError,
     Certificates,
     Pair,
-    fingerprint_of,
     load,
     names_of,
 )
-from chatcore.connection.tls import Door
+from chatcore.connection.door import Door
+from chatcore.loading import fingerprint_of
+from chatcore.reactor.loop import Reactor
 from chatcore.self_made import CERT_FILE, KEY_FILE
+from tests.conftest import DEADLINE_S, PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import TypeAlias
 
     from chatcore.config import Settings
     from tests.conftest import Start
+
+    Settle: TypeAlias = Callable[[Certificates], None]
 
 
 @pytest.fixture
@@ -48,6 +53,25 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def held() -> Certificates:
     return Certificates(Door())
+
+
+@pytest.fixture
+def settle() -> Iterator[Callable[[Certificates], None]]:
+    """Let what is being made become finished, in a loop."""
+    reactor = Reactor()
+
+    def wait(certificates: Certificates) -> None:
+        told: list[bool] = []
+        certificates.watch(reactor, lambda: told.append(True))
+        end = time.monotonic() + DEADLINE_S * PATIENCE
+        while not told:
+            assert time.monotonic() < end, "it is never told"
+            reactor.turn()
+        assert told == [True]
+        assert reactor.stats.faults == 0
+
+    yield wait
+    reactor.close()
 
 
 def named(settings: Settings, pair: Pair, **more: Any) -> Settings:
@@ -66,9 +90,10 @@ def copied(pair: Pair, folder: Path) -> Pair:
 
 
 def test_one_of_our_own_is_made_once_and_kept(
-    settings: Settings, held: Certificates, tmp_path: Path
+    settings: Settings, held: Certificates, settle: Settle, tmp_path: Path
 ) -> None:
     held.open(settings, {}, [])
+    settle(held)
     again = Certificates(Door())
     again.open(settings, {}, [])
     assert held.fingerprint == again.fingerprint == fingerprint_of(tmp_path / CERT_FILE)
@@ -85,19 +110,29 @@ def test_a_damaged_one_of_our_own_says_how_to_get_another(
         held.open(settings, {}, [])
 
 
-def test_half_of_one_is_made_anew(settings: Settings, held: Certificates, tmp_path: Path) -> None:
+def test_half_of_one_is_made_anew(
+    settings: Settings, held: Certificates, settle: Settle, tmp_path: Path
+) -> None:
     (tmp_path / KEY_FILE).write_text("left over from a crash")
     held.open(settings, {}, [])
+    settle(held)
     assert held.door.context is not None
 
 
 def test_a_run_that_keeps_nothing_leaves_nothing(
-    settings: Settings, held: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    held: Certificates,
+    settle: Settle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before = os.listdir("/proc/self/fd")
     held.open(replace(settings, data=None), {}, [])
+    settle(held)
     assert held.words.endswith("(made for this run)")
     assert not list(tmp_path.iterdir())
+    assert len(os.listdir("/proc/self/fd")) == len(before)
     held.reload(replace(settings, data=None))
     held.look()
     assert held.door.context is not None
@@ -129,7 +164,7 @@ def test_none_when_it_is_switched_off(settings: Settings, held: Certificates) ->
 def test_without_the_package_a_line_says_how_to_get_encryption(
     settings: Settings, held: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(making, "find_spec", lambda name: None)
     held.open(settings, {}, [])
     assert held.door.context is None
     assert "pip install cryptography" in held.words
@@ -138,11 +173,36 @@ def test_without_the_package_a_line_says_how_to_get_encryption(
 
 
 def test_a_folder_that_takes_none_is_told_and_the_room_opens(
-    settings: Settings, held: Certificates, tmp_path: Path
+    settings: Settings, held: Certificates, settle: Settle, tmp_path: Path
 ) -> None:
     held.open(replace(settings, data=str(tmp_path / "not there")), {}, [])
+    settle(held)
     assert held.door.context is None
     assert "No such file" in held.words
+
+
+def test_one_that_is_required_is_waited_for(settings: Settings, held: Certificates) -> None:
+    held.open(replace(settings, tls_required=True), {}, [])
+    assert held.door.context is not None
+    assert held.door.required
+    assert not held.door.awaited
+
+
+def test_one_that_is_required_and_cannot_be_made_ends_the_start(
+    settings: Settings, held: Certificates, tmp_path: Path
+) -> None:
+    with pytest.raises(CertificateError, match=r"tls\.required, but .*No such file"):
+        held.open(replace(settings, tls_required=True, data=str(tmp_path / "not there")), {}, [])
+
+
+def test_what_a_reload_requires_meanwhile_is_in_force_when_it_is_there(
+    settings: Settings, held: Certificates, settle: Settle
+) -> None:
+    held.open(settings, {}, [])
+    held.reload(replace(settings, tls_required=True))
+    assert not held.door.required, "nobody could come in"
+    settle(held)
+    assert held.door.required
 
 
 # How it is made
@@ -328,7 +388,7 @@ def test_the_files_are_looked_at_now_and_then(
     copy, waiting = copied(pair, tmp_path), []
     held.open(named(settings, copy), {}, [])
     reactor: Any = SimpleNamespace(call_later=lambda delay_s, then: waiting.append((delay_s, then)))
-    held.watch(reactor)
+    held.watch(reactor, lambda: None)
     old = held.door.context
     self_made.make(tmp_path, ["localhost"])
     (tmp_path / KEY_FILE).replace(copy.key)
@@ -341,9 +401,10 @@ def test_the_files_are_looked_at_now_and_then(
 
 
 def test_a_reload_takes_other_files_and_what_is_required(
-    settings: Settings, held: Certificates, pair: Pair, tmp_path: Path
+    settings: Settings, held: Certificates, settle: Settle, pair: Pair
 ) -> None:
     held.open(settings, {}, [])
+    settle(held)
     held.reload(named(settings, pair, tls_required=True))
     assert held.fingerprint == fingerprint_of(pair.cert)
     assert held.door.required
@@ -378,12 +439,12 @@ def test_what_is_shown_is_what_openssl_calls_its_fingerprint(pair: Pair) -> None
 
 
 def test_the_banner_shows_it_and_how_to_come_in() -> None:
-    here, there = [("127.0.0.1", 7)], [("10.0.0.1", 7)]
-    encrypted = banner(there, data=None, tls="SHA256:abc (made for this run)", only_tls=True)
+    here, there = ("127.0.0.1", 7), ("10.0.0.1", 7)
+    encrypted = ways_in(there, tls="SHA256:abc (made for this run)", only_tls=True)
     assert "  tls:    SHA256:abc (made for this run)\n" in encrypted
     assert "--no-tls" not in encrypted
     assert "openssl s_client -quiet -connect 10.0.0.1:7\n" in encrypted
     assert "nc " not in encrypted
-    assert "client_1.py 10.0.0.1:7 --no-tls\n" in banner(there, data=None, tls="none: x")
-    assert "--no-tls" not in banner(here, data=None, tls="none: x")
-    assert "nc 127.0.0.1 7\n" in banner(here, data=None, tls="SHA256:abc", only_tls=True)
+    assert "client_1.py 10.0.0.1:7 --no-tls\n" in ways_in(there, tls="none: x")
+    assert "--no-tls" not in ways_in(here, tls="none: x")
+    assert "nc 127.0.0.1 7\n" in ways_in(here, tls="SHA256:abc", only_tls=True)

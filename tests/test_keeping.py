@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chatcore import config, keeping
+from chatcore import config, on_disk
 from chatcore.hub.command import Arrival, Hello, Say
 from chatcore.hub.hub import Hub
-from chatcore.keeping import SNAPSHOT_S, OnDisk, kept_words
 from chatcore.log.record import size_of
+from chatcore.on_disk import SNAPSHOT_S, OnDisk, kept_words
 from chatcore.reactor.loop import Reactor
 from chatcore.store.schema import LOG_FILE, StoreError
 
@@ -128,7 +128,7 @@ def test_a_snapshot_that_is_due_waits_for_the_end_of_the_turn(first: Process) ->
 def test_a_snapshot_is_due_after_so_many_records(
     first: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "SNAPSHOT_RECORDS", 3)
+    monkeypatch.setattr(on_disk, "SNAPSHOT_RECORDS", 3)
     first.say("a")
     head = first.world.log.head_seq
     first.reactor.turn()
@@ -178,7 +178,7 @@ def test_the_end_of_the_log_is_in_memory_after_a_start(
         first.say(f"line{number}")
     head = first.world.log.head_seq
     first.kill()
-    monkeypatch.setattr(keeping, "LINES_RECALLED", 4)
+    monkeypatch.setattr(on_disk, "LINES_RECALLED", 4)
     again = process()
     stream: Any = again.world.log.streams["#lobby"]
     assert [record.seq for record in stream.records] == list(range(head - 3, head + 1))

@@ -47,7 +47,7 @@ SID_BYTES = 8
 TOKEN_BYTES = 24
 """Random bytes of a token: 192 bits cannot be guessed."""
 
-NEEDED = Refusal("password_needed", "This server has a password: send it with the hello.")
+NEEDED = Refusal("password_needed", "This server has a password. Whoever runs it can tell you.")
 WRONG = Refusal("password_wrong", "That is not the password.")
 WRONG_LOGIN = Refusal("password_wrong", "There is no operator with that name and password.")
 BUSY = Refusal(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chatcore.hub.command import Gather, Quit
 from chatcore.hub.decision import BIG_ROOM, PEOPLE_ON_JOIN, view_of
+from chatcore.hub.moments import span_words
 from chatcore.hub.reply import Bye, Entered, Presence
 from chatcore.log.record import Act, Closed, Direct, Joined, Left, Renamed, Said, is_told_person
 
@@ -58,6 +59,8 @@ class Attendance:
         """The connections of each session that has any."""
         self._lapses: dict[str, Timer] = {}
         """The end of the grace of each session that is in it."""
+        self.stopping = False
+        """Everybody is told that the server stops: that they go then is nobody's loss, and not logged."""
         self._gathering: set[str] = set()
         """Big rooms whose comings and goings are to be told shortly."""
 
@@ -91,20 +94,23 @@ class Attendance:
         others = tuple(each for each in self._here.get(session.sid, ()) if each is not connection)
         if others:
             self._here[session.sid] = others
+            self._world.presence.went(session.sid, connection.peer[0])
             return
         self._here.pop(session.sid, None)
         if session.token_hash is None:
             self.follow(self._hub.execute(session, Quit("", "lost")).records)
-            who = _who(session, connection)
-            log.info("%(alias)s left (%(peer)s, %(reason)s)", who | {"reason": reason})
+            if not self.stopping:
+                who = _who(session, connection)
+                log.info("%(alias)s left (%(peer)s, %(reason)s)", who | {"reason": reason})
             return
         presence = self._world.presence
         presence.lost(session.sid, self._reactor.now)
         self._lapse_later(session, presence.grace_s)
-        log.info(
-            "%(alias)s lost the connection (%(reason)s); may return within %(grace_s)g s",
-            _who(session, connection) | {"reason": reason, "grace_s": presence.grace_s},
-        )
+        if not self.stopping:
+            log.info(
+                "%(alias)s lost the connection (%(reason)s); may return within %(grace_s)g s",
+                _who(session, connection) | {"reason": reason, "grace_s": presence.grace_s},
+            )
         self.announce(session)
 
     def await_returns(self) -> None:
@@ -181,10 +187,13 @@ class Attendance:
             log.info("%(alias)s used /%(command)s", fields | {"command": command})
         if act.room or act.act not in {"kick", "ban"}:
             return bye
-        # With a network, each of its people is kicked because of the ban.
-        reason = "banned" if act.act == "ban" or bye.reason == "banned" else "kicked"
+        if bye.reason == "banned":
+            # With a network, each of its people is kicked because of the ban.
+            return bye
+        reason = "banned" if act.act == "ban" else "kicked"
+        span = f" for {span_words(act.until_ms - act.time_ms)}" if act.until_ms else ""
         why = f": {act.text}" if act.text else "."
-        return Bye(reason, words=f"You were {reason} by {act.alias}{why}")
+        return Bye(reason, words=f"You were {reason} by {act.alias}{span}{why}")
 
     def _tell_where(self, record: Joined) -> None:
         """A plain reader was put out of its room and is in another now, without having asked for anything."""
@@ -203,6 +212,7 @@ class Attendance:
         log.info("%(alias)s is now known as %(to)s", fields)
 
     def _joined(self, record: Joined) -> None:
+        self._drop_forgotten()
         stream = self._world.log.stream(record.room)
         for connection in self._here.get(record.sid, ()):
             self._delivery.detach(connection)
@@ -251,8 +261,12 @@ class Attendance:
                 connection.reader.reply(words, record.seq, record.seq)
             connection.session = None
             self._delivery.finish(connection)
-        for sid in self._world.state.take_forgotten():
-            self._world.log.drop_stream(sid)
+        self._drop_forgotten()
+
+    def _drop_forgotten(self) -> None:
+        """Nobody reads these any more."""
+        for name in self._world.state.take_forgotten():
+            self._world.log.drop_stream(name)
 
 
 def _who(session: Session, connection: Connection) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 Invariants: at most `limits.handshakes` are under way, the others wait with nothing but their first message; at most
 `limits.handshakes_a_turn` steps are made in a turn of the loop, so that those who are inside keep their turn; who has
-begun goes before who has not; and whoever ends, in whatever way, gives its place to the next.
+begun goes before who has not; whoever ends, in whatever way, gives its place to the next; and while the first
+certificate is being made, everybody waits for it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from chatcore.connection.connection import Pause
-from chatcore.connection.tls import TlsSocket, server_context
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
     from chatcore.connection.connection import Connection
+    from chatcore.connection.door import Door
     from chatcore.connection.limits import Limits
-    from chatcore.connection.tls import Door
+    from chatcore.connection.tls import TlsSocket
     from chatcore.reactor.loop import Reactor
 
 STEP_BYTES = 4 * 1024
@@ -28,15 +29,23 @@ STEP_BYTES = 4 * 1024
 
 
 class Handshakes:
-    """See the module. `shaken` gets each connection that is encrypted from now on."""
+    """See the module. `shaken` gets each connection that is encrypted from now on; `unshaken`, with its first message,
+    each that cannot be, because there is no certificate."""
 
     def __init__(
-        self, reactor: Reactor, limits: Limits, door: Door, shaken: Callable[[Connection], None]
+        self,
+        reactor: Reactor,
+        limits: Limits,
+        door: Door,
+        shaken: Callable[[Connection], None],
+        unshaken: Callable[[Connection, bytes], None],
     ) -> None:
         self._reactor = reactor
         self._limits = limits
         self._door = door
         self._shaken = shaken
+        self._unshaken = unshaken
+        door.settled = self._call
         self._under_way: set[Connection] = set()
         self._begun: deque[_Shaking] = deque()
         """Under way, with something to read, and no step left for them in their turn."""
@@ -116,10 +125,13 @@ class Handshakes:
                 self._begin(connection)
 
     def _has_place(self) -> bool:
-        return len(self._under_way) < self._limits.handshakes
+        return len(self._under_way) < self._limits.handshakes and not self._door.awaited
 
     def _begin(self, connection: Connection) -> None:
         first, connection.first = connection.first or b"", b""
+        if self._door.context is None:
+            self._unshaken(connection, first)
+            return
         shaking = _Shaking(connection, self, self._door.context, first)
         # Not before: only what has become its socket can give the place back.
         self._under_way.add(connection)
@@ -135,16 +147,18 @@ class _Shaking:
         self,
         connection: Connection,
         handshakes: Handshakes,
-        context: ssl.SSLContext | None,
+        context: ssl.SSLContext,
         first: bytes,
     ) -> None:
+        # It has come with the certificate: a Python without OpenSSL never gets here.
+        from chatcore.connection.tls import TlsSocket
+
         self.connection = connection
         self._handshakes = handshakes
         self._first = first
         self._granted = False
         self._sock = connection.raw
-        # Without a certificate, which a reload may have taken away meanwhile, OpenSSL finds the right words.
-        self._tls = TlsSocket(self._sock, context or server_context(), connection)
+        self._tls: TlsSocket = TlsSocket(self._sock, context, connection)
         connection.filter_through(self, self._tls)
 
     def go_on(self) -> None:

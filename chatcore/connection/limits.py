@@ -27,7 +27,7 @@ class Limits:
     """Answers waiting to be read beyond which a connection's commands wait."""
     handshakes: int = 1_000
     """TLS handshakes under way at once: 44 KiB each after the first message. Others wait for their turn."""
-    handshakes_a_turn: int = 20
+    handshakes_a_turn: int = 8
     """Steps of TLS handshakes in one turn of the loop: 0.2 to 0.4 ms of work each."""
     logins_per_minute: int = 3
     """Passwords that one address, and one account, may try in a minute: a person mistypes twice."""

@@ -44,7 +44,7 @@ def open_dialect(kind: Kind, first: bytes, site: Site, *, encrypted: bool) -> Di
 def _open_web(first: bytes, site: Site, *, encrypted: bool) -> Dialect | Hangup:
     """Browsers, and programs over WebSocket.
 
-    The package is loaded with the first of them: a room without any does not pay its 30 ms and 3 MiB.
+    What serves them is loaded with the first of them, or some minutes after the start (`chatcore.page`).
     """
     if not site.files:
         return Hangup("spoke HTTP", http_answer(first, site.missing))

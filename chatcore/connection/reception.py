@@ -10,9 +10,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from chatcore.connection.crowd import site
+from chatcore.connection.door import PROTOCOLS
 from chatcore.connection.handshakes import Handshakes
 from chatcore.connection.opening import open_dialect, send_to_tls
-from chatcore.connection.tls import PROTOCOLS
 from chatcore.dialects.client_hello import Unfit, client_hello
 from chatcore.dialects.dialect import Ending, Hangup
 from chatcore.dialects.plain_form import GREETING
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatcore.connection.connection import Connection
+    from chatcore.connection.door import Door
     from chatcore.connection.limits import Limits
-    from chatcore.connection.tls import Door
     from chatcore.dialects.dialect import Dialect
     from chatcore.reactor.loop import Reactor
 
@@ -63,7 +63,7 @@ class Reception:
         self._reactor = reactor
         self._limits = limits
         self._door = door
-        self.handshakes = Handshakes(reactor, limits, door, self._shaken)
+        self.handshakes = Handshakes(reactor, limits, door, self._shaken, self._unshaken)
         self._browsers: dict[str, float] = {}
         """When each address spoke HTTP last, the longest ago first."""
         self.served = 0
@@ -82,7 +82,7 @@ class Reception:
 
     def _greet(self, connection: Connection) -> None:
         """Half a second has passed; the deadline to join runs on."""
-        wait_s = self._left(connection, BROWSER_GREETING_S)
+        wait_s = self._left(connection, min(BROWSER_GREETING_S, self._limits.join_s))
         if wait_s > 0 and self._is_browser(connection):
             connection.wait(wait_s, lambda: self._greet(connection))
             return
@@ -110,7 +110,7 @@ class Reception:
         if first.startswith(TLS_BEGINS) and not (connection.encrypted or connection.first):
             left_s = self._left(connection, self._limits.handshake_s)
             connection.wait(left_s, lambda: self._too_slow(connection))
-        if kind is Kind.TLS and self._door.context is not None and not connection.encrypted:
+        if kind is Kind.TLS and self._door.takes_tls and not connection.encrypted:
             self._begin_tls(connection, first)
         elif kind is None:
             connection.first = first
@@ -174,6 +174,11 @@ class Reception:
         """It is encrypted now: what it speaks is found out anew, and a person is greeted anew."""
         connection.first = b""
         connection.wait(self._limits.greeting_s, lambda: self._greet(connection))
+
+    def _unshaken(self, connection: Connection, first: bytes) -> None:
+        """The certificate that it waited for does not come."""
+        connection.first = None
+        self._open(connection, Kind.TLS, first)
 
     def _too_slow(self, connection: Connection) -> None:
         self._lost(connection, "did not finish its TLS handshake in time")

@@ -20,14 +20,11 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from chatcore.dialects.http import Site
+from chatcore.connection.door import PROTOCOLS
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
-
-PROTOCOLS = ("chatcore", "http/1.1")
-"""What is spoken here, as ALPN calls it (RFC 7301): the bundled clients, and browsers. Everything else has no name."""
 
 RECORD_BYTES = 2 * 1024
 """Of plaintext in one record; a tick's news are usually less. OpenSSL's queues never give memory back: with the 16 KiB
@@ -62,20 +59,6 @@ class Owner(Protocol):
 
     def read_again(self) -> None:
         """There is something to `recv` of which the selector will not tell."""
-
-
-class Door:
-    """What is decided about everybody at the door; a reload changes it for those who come later."""
-
-    __slots__ = ("context", "required", "site")
-
-    def __init__(self, context: ssl.SSLContext | None = None, *, required: bool = False) -> None:
-        self.context = context
-        """None: there is no certificate, so there is no TLS."""
-        self.required = required
-        """Whoever comes from another machine must come by TLS."""
-        self.site = Site()
-        """What a browser gets; without files, an answer that says how to join."""
 
 
 def server_context() -> ssl.SSLContext:

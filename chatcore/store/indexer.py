@@ -190,13 +190,20 @@ def _create(path: Path, log: str) -> sqlite3.Connection:
     # Also where there is no index: an old -wal beside a new file would be played into it.
     remove_index(path)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
-    index = _set_up(connect_index(path, "rw"))
-    with _transaction(index):
-        for statement in SCHEMA:
-            index.execute(statement)
-        index.execute("INSERT INTO meta VALUES('log', ?), ('indexed_seq', 0)", (log,))
-        index.execute(f"PRAGMA application_id = {INDEX_APPLICATION_ID}")
-        index.execute(f"PRAGMA user_version = {INDEX_VERSION}")
+    index = connect_index(path, "rw")
+    try:
+        _set_up(index)
+        with _transaction(index):
+            for statement in SCHEMA:
+                index.execute(statement)
+            index.execute("INSERT INTO meta VALUES('log', ?), ('indexed_seq', 0)", (log,))
+            index.execute(f"PRAGMA application_id = {INDEX_APPLICATION_ID}")
+            index.execute(f"PRAGMA user_version = {INDEX_VERSION}")
+    except sqlite3.Error:
+        # On a full disk. What has been begun would be taken for another log's the next time.
+        index.close()
+        remove_index(path)
+        raise
     return index
 
 

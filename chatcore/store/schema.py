@@ -10,11 +10,12 @@ its application id in the file itself: an empty database beside a lost -wal cann
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import struct
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+from chatcore.store.log_name import new_log_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,9 +37,6 @@ NO_WAIT_MS = 0
 """The writer does not wait inside SQLite: its thread tries again itself, and says why it does."""
 
 TABLES = {"meta", "batches", "places", "state"}
-
-LOG_NAME_BYTES = 8
-"""Random bytes of a log's name: enough that no two logs ever have the same."""
 
 FILE_MODE = 0o600
 """What people say is for the server's own account; SQLite gives -wal and -shm the same mode."""
@@ -140,6 +138,11 @@ def explained(path: Path) -> Iterator[None]:
     """Within: what SQLite and the system raise becomes a StoreError about this file."""
     try:
         yield
+    except (FileExistsError, NotADirectoryError) as error:
+        # Nothing but a folder is ever made where something else may be.
+        raise StoreError(
+            f"{path} is a file, not a folder, or lies in one. Name a folder with --data."
+        ) from error
     except OSError as error:
         raise StoreError(
             f"{path} cannot be opened: {reason(error)}. Check who owns the folder and its permissions."
@@ -149,13 +152,10 @@ def explained(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be used: {reason(error)}. {way_out}") from error
 
 
-def new_log_name() -> str:
-    """A name that no log had before."""
-    return secrets.token_hex(LOG_NAME_BYTES)
-
-
 def reason(error: sqlite3.Error | OSError) -> str:
-    """What SQLite or the system says, with the code that can be looked up."""
+    """What SQLite or the system says, without the file, with the code that can be looked up."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     name = getattr(error, "sqlite_errorname", "")
     return f"{error} ({name})" if name else str(error)
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from chatcore.hub.names import fold
 from chatcore.log.record import MODERATION, Act, Closed, Direct, Opened, streams_of
 from chatcore.store.batches import Allowance, Batches, Span
+from chatcore.store.log_name import new_log_name
 from chatcore.store.schema import (
     FILE_MODE,
     LOG_FILE,
     StoreError,
     connect_reader,
-    new_log_name,
     reason,
 )
 
@@ -50,7 +50,7 @@ def backup(folder: Path, target: Path) -> Saved:
     """
     _refuse_existing(target)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    _begin(part)
     try:
         saved = _copy(folder / LOG_FILE, part)
         _sync(part)
@@ -60,6 +60,17 @@ def backup(folder: Path, target: Path) -> Saved:
         part.unlink(missing_ok=True)
     _sync(target.parent)
     return saved
+
+
+def _begin(part: Path) -> None:
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    except OSError as error:
+        # Nobody knows of the temporary name.
+        raise StoreError(
+            f"Nothing can be saved in {part.parent}: {reason(error)}. Name a FILE in a folder that is there and may be "
+            "written."
+        ) from error
 
 
 def _refuse_existing(target: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chatcore.hub import state as states
 from chatcore.log.archive import Past, Rest
 
 if TYPE_CHECKING:
@@ -233,3 +234,26 @@ def test_a_reader_that_cannot_be_served_is_closed_and_the_others_are_served(
         house.turn()
     assert bob.closes == 1
     assert ann.lines[0] == carol.lines[0] == "-- pong"
+
+
+def test_a_room_that_was_forgotten_has_its_history_when_it_is_made_again(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "MOST_ROOMS", 2)
+    ann = house.plain("Ann")
+    for line in ("/join #dev", "first", "/join #lobby", "/join #ops", "second", "/join #lobby"):
+        ann.say(line)
+        house.settle()
+    assert [*house.world.state.named] == ["#lobby", "#ops"]
+    assert "#dev" not in house.world.log.streams
+    ann.sent.clear()
+    bob = house.plain("Bob")
+    for line in ("/join #dev", "/history"):
+        bob.say(line)
+        house.settle()
+        house.archive.answer_all()
+        house.settle()
+    assert [line[-10:] for line in bob.lines if "Ann: " in line] == ["Ann: first"]
+    bob.say("third")
+    house.settle()
+    assert bob.lines[-1] == "Bob: third"

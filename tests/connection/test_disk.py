@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -102,8 +103,9 @@ def test_a_connection_that_is_held_back_may_go(house: Any, disk: Disk) -> None:
 
 
 def test_a_full_disk_refuses_lines_with_the_reason_and_takes_them_again(
-    house: Any, disk: Disk
+    house: Any, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "chatcore.server")
     disk.ready = True
     ann, bob = house.plain("Ann"), house.native("Bob")
     ann.sent.clear()
@@ -123,6 +125,10 @@ def test_a_full_disk_refuses_lines_with_the_reason_and_takes_them_again(
     bob.say({"t": "say", "id": "b1", "room": "#lobby", "text": "hi"})
     house.settle()
     assert ann.lines[-1] == "Bob: hi"
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("ERROR", f"storing: {FULL}"),
+        ("INFO", "storing: the disk takes what is said again"),
+    ]
 
 
 def test_a_broken_disk_ends_the_server_and_acknowledges_nothing_more(

@@ -72,13 +72,20 @@ def test_a_plain_client_reads_who_banned_it_and_is_refused_at_the_next_hello(
 ) -> None:
     bob = house.plain("Bob")
     ask(house, root, "/ban Bob 10m too loud")
-    assert bob.lines[-1] == "-- You were banned by Root: too loud"
+    assert bob.lines[-1] == "-- You were banned by Root for 10 minutes: too loud"
     assert bob.ended
     again, _ = house.connect()
     ask(house, again, "bob")
     (words,) = again.lines
     assert words.startswith("-- bob is banned from this server (too loud), for another ")
     assert not again.ended, "another alias may be tried"
+
+
+def test_with_a_network_everybody_reads_for_how_long(house: House, root: ScriptedSocket) -> None:
+    sock, _ = house.connect("192.0.2.7")
+    ask(house, sock, {"t": "hello", "v": 1, "alias": "Bob"})
+    ask(house, root, "/ban 192.0.2.0/24 2h flood")
+    assert sock.messages[-1]["words"] == "You were banned by Root for 2 hours: flood"
 
 
 def test_a_banned_network_ends_every_connection_from_it(house: House, root: ScriptedSocket) -> None:
@@ -99,6 +106,39 @@ def test_a_banned_network_ends_every_connection_from_it(house: House, root: Scri
     assert late.lines == [
         "-- You are banned from this server (flood), until the ban is taken back."
     ]
+
+
+def test_a_ban_of_either_address_ends_both_connections(house: House, root: ScriptedSocket) -> None:
+    phone, laptop = two_devices(house)
+    ask(house, root, "/ban 192.0.2.7 flood")
+    for sock in (phone, laptop):
+        assert sock.messages[-1]["words"] == "You were banned by Root: flood"
+        assert sock.ended
+    assert house.world.state.holder("Zed") is None
+
+
+def test_the_address_of_a_connection_that_has_ended_is_nobodys(
+    house: House, root: ScriptedSocket
+) -> None:
+    phone, laptop = two_devices(house)
+    phone.reset()
+    house.settle()
+    ask(house, root, "/ban 192.0.2.7 flood")
+    assert not laptop.ended
+    laptop.reset()
+    house.settle()
+    ask(house, root, "/ban 203.0.113.1 flood")
+    assert house.world.state.holder("Zed") is None, "in grace, the last address counts"
+
+
+def two_devices(house: House) -> tuple[ScriptedSocket, ScriptedSocket]:
+    """Zed, at 192.0.2.7 and then at 203.0.113.1 too."""
+    phone, _ = house.connect("192.0.2.7")
+    ask(house, phone, {"t": "hello", "v": 1, "alias": "Zed"})
+    token, name = phone.messages[0]["token"], phone.messages[0]["log"]
+    laptop, _ = house.connect("203.0.113.1")
+    ask(house, laptop, {"t": "hello", "v": 1, "alias": "Zed", "token": token, "log": name})
+    return phone, laptop
 
 
 def test_all_connections_of_a_session_end(house: House, root: ScriptedSocket) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatcore.connection.connection import Connection
 from chatcore.connection.limits import Limits
+from chatcore.connection.reception import BROWSER_GREETING_S
 from tests.connection.conftest import ScriptedSocket
 
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
+
+
+def test_where_a_browser_was_who_is_silent_is_greeted_later_and_who_types_is_in_at_once(
+    house: Any,
+) -> None:
+    browser, _ = house.connect()
+    browser.say(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    house.settle()
+    silent, _ = house.connect()
+    house.pass_time(LATER_S)
+    assert silent.text == ""
+    house.plain("Ann")
+    house.pass_time(BROWSER_GREETING_S)
+    assert silent.text == GREETING
 
 
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01"])

@@ -197,7 +197,8 @@ def test_a_text_of_4096_bytes_stays_whole_and_a_longer_one_is_refused(start: Sta
     refused = alice.say("b", "y" * 4097)
     assert (refused["code"], refused["id"]) == ("too_long", "b")
     assert alice.say("c", "\n" * 256)["code"] == "too_long"
-    assert alice.say("d", "\n" * 255)["t"] == "say"
+    assert alice.say("d", "\n" * 254 + "x")["t"] == "say"
+    assert alice.say("e", "\n" * 255)["code"] == "bad_field", "there is nothing in it"
 
 
 def test_a_text_of_several_lines_is_one_record_and_plain_readers_see_each(start: Start) -> None:

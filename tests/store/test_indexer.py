@@ -339,3 +339,33 @@ def test_the_file_is_for_the_server_alone(kept: Kept, bench: Bench) -> None:
 def test_a_line_with_a_line_end_is_one_line() -> None:
     whole = Said(1, TIME_MS, "#a", "s1", "Ann", "two\nlines", 1, ("x",), me=True)
     assert [*lines_in([whole])] == [whole]
+
+
+def test_a_full_disk_is_named_once_as_what_it_is(
+    kept: Kept,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wait_for: Wait,
+) -> None:
+    """An index that could not be begun is no other log's."""
+    tries, pages = [], [1]
+
+    def small(path: Path, mode: str) -> sqlite3.Connection:
+        tries.append(path)
+        index = connect_index(path, mode)
+        if pages:
+            index.execute(f"PRAGMA max_page_count = {pages[0]}").fetchall()
+        return index
+
+    monkeypatch.setattr(indexer, "RETRY_S", 0.01)
+    monkeypatch.setattr(indexer, "connect_index", small)
+    expected = fill(kept, 1, 20)
+    bench.start()
+    wait_for(lambda: len(tries) >= 5, "tries")
+    assert [each.getMessage() for each in caplog.records] == [
+        "the search index falls behind: database or disk is full; trying again"
+    ]
+    pages.clear()
+    wait_for(lambda: bench.rows() == expected, "the index, once there is room")
+    assert len(caplog.records) == 1

@@ -280,3 +280,19 @@ def test_a_killed_process_loses_nothing_that_it_told(folder: Path, rounds: int) 
         assert [each.seq for each in found] == list(range(1, len(found) + 1))
         assert [each.text for each in found] == [f"line {each.seq}" for each in found]  # type: ignore[union-attr]
         assert len(found) >= told
+
+
+def test_a_file_in_place_of_the_folder_is_called_one(folder: Path) -> None:
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("precious")
+    with pytest.raises(StoreError) as caught:
+        Store.open(folder, "full")
+    assert str(caught.value) == (
+        f"{folder} is a file, not a folder, or lies in one. Name a folder with --data."
+    )
+    with pytest.raises(StoreError) as caught:
+        Store.open(folder / "below", "full")
+    assert str(caught.value).startswith(
+        f"{folder / 'below'} is a file, not a folder, or lies in one"
+    )
+    assert folder.read_text() == "precious"
