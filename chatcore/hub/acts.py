@@ -66,6 +66,7 @@ def _in_room(state: State, room: Room, act: Act) -> None:
                 state.unname(room.invited, room, next(iter(room.invited)))
         case _:
             pass  # a kick: its `Left` does what there is to do; an announcement does nothing
+    state.weigh(room, act.seq)
 
 
 def _mute(state: State, act: Act) -> None:

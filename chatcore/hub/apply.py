@@ -116,6 +116,7 @@ def _close(state: State, record: Closed) -> None:
 def _join(state: State, record: Joined) -> None:
     room = state.named.get(record.room)
     if room is None:
+        state.make_room()
         room = state.add_room(Room(record.room))
         room.since = record.seq
         # Whoever makes a room moderates it.
@@ -126,6 +127,8 @@ def _join(state: State, record: Joined) -> None:
     session = state.sessions[record.sid]
     state.changing(session)
     room.members[record.sid] = session
+    if room.idle_seq:
+        state.weigh(room, record.seq)
     session.enter(record.room, record.seq)
     if record.quiet:
         state.changing(room)
@@ -147,6 +150,8 @@ def _leave(state: State, record: Left) -> None:
             room.departed[record.sid] = record.alias
     if not (room.members or room.topic or room.history or record.room == LOBBY):
         state.drop_room(room)
+    elif not room.members:
+        state.weigh(room, record.seq)
 
 
 def _rename(state: State, record: Renamed) -> None:

@@ -177,6 +177,15 @@ def network(text: str) -> Network | None:
     return net
 
 
+def place(net: Network) -> int:
+    """Its first address as a number: an address is in a network when both are the same but for the host's bits.
+
+    Those of IPv4 are negative, so that none of one version is ever in a network of the other.
+    """
+    first = int(net.network_address)
+    return first if net.version == 6 else ~first
+
+
 def shown_network(net: Network) -> str:
     """A single address without the bits."""
     return str(net.network_address) if net.prefixlen == net.max_prefixlen else str(net)

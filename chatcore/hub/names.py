@@ -81,7 +81,7 @@ def alias(text: str) -> str | Refusal:
         )
     broken = _broken_rule(name)
     if broken:
-        return Refusal("alias_not_allowed", f"An alias {broken}. {ALLOWED} Choose another alias.")
+        return Refusal("alias_not_allowed", f"An alias {broken} Choose another alias.")
     if ADDRESS.fullmatch(name):
         return Refusal("alias_not_allowed", f"{name} looks like an address. Choose another alias.")
     return name
@@ -107,7 +107,7 @@ def room(text: str) -> str | Refusal:
     if broken:
         return Refusal(
             "room_not_allowed",
-            f"After its #, a room's name {broken}. {ALLOWED} Choose another name.",
+            f"After its #, a room's name {broken} Choose another name.",
         )
     return "#" + name
 
@@ -120,9 +120,17 @@ def _composed(text: str) -> str | None:
 
 
 def _broken_rule(name: str) -> str | None:
-    """Which rule the name breaks, to follow "An alias …"; None if it keeps them all."""
+    """Which rule the name breaks, in words to follow "An alias"; None if it keeps them all."""
     if name.isascii() and name.isalnum():
         return None
+    if " " in name:
+        # What people try: no more need be said of it.
+        return "has no spaces."
+    broken = _broken(name)
+    return f"{broken}. {ALLOWED}" if broken else None
+
+
+def _broken(name: str) -> str | None:
     if name[0] in FORBIDDEN_FIRST:
         return f"cannot begin with {name[0]}"
     for character in name:

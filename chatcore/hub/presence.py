@@ -1,16 +1,18 @@
 """Presence: who is here, away, or lost and may return, and who is an operator. Told to those who look, not in the log.
 
 Everybody with an alias is here unless this says otherwise, so only the exceptions cost anything. The reactor's
-timer ends a grace; this only knows until when it runs.
+timer ends a grace; this only knows until when it runs. And it knows from where everybody comes, for bans.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chatcore.hub.bans import network, place
 from chatcore.hub.reply import Person
 
 if TYPE_CHECKING:
+    from chatcore.hub.bans import Network
     from chatcore.hub.session import Session
 
 HERE = "here"
@@ -19,15 +21,15 @@ GRACE = "grace"
 
 
 class Presence:
-    __slots__ = ("_away", "_grace", "addresses", "grace_s", "operators")
+    __slots__ = ("_away", "_grace", "_places", "grace_s", "operators")
 
     def __init__(self, grace_s: float) -> None:
         self.grace_s = grace_s
         """Seconds for which the alias and the rooms of a lost connection are held."""
         self._away: dict[str, str] = {}
         self._grace: dict[str, float] = {}
-        self.addresses: dict[str, str] = {}
-        """Sid → the IP address that the session last came from, for bans."""
+        self._places: dict[str, tuple[int, ...]] = {}
+        """Sid → the IP address of each of its connections, as a number (`bans.place`); in grace, of the last one."""
         self.operators: dict[str, str] = {}
         """Sid → the name of the operator whose password was said; gone when the grace is over, and with the process."""
 
@@ -51,7 +53,31 @@ class Presence:
         self._away.pop(sid, None)
         self._grace.pop(sid, None)
         self.operators.pop(sid, None)
-        self.addresses.pop(sid, None)
+        self._places.pop(sid, None)
+
+    def came(self, sid: str, address: str) -> None:
+        """A connection of the session is there, from this address; to be told before `back`."""
+        if (net := network(address)) is not None:
+            others = () if sid in self._grace else self._places.get(sid, ())
+            self._places[sid] = (*others, place(net))
+
+    def went(self, sid: str, address: str) -> None:
+        """One of several connections is gone; of the last one, the address stays until the grace is over."""
+        net, places = network(address), list(self._places.get(sid, ()))
+        if net is not None and place(net) in places:
+            places.remove(place(net))
+            self._places[sid] = tuple(places)
+
+    def within(self, net: Network) -> dict[str, None]:
+        """The sessions with a connection from an address of that network, by their sids, or whose last one was."""
+        bits = net.max_prefixlen - net.prefixlen
+        first = place(net) >> bits
+        return {
+            sid: None
+            for sid, places in self._places.items()
+            for each in places
+            if each >> bits == first
+        }
 
     def make_operator(self, sid: str, name: str) -> None:
         """The operator's password was said."""

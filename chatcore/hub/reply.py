@@ -151,6 +151,8 @@ class BanList(NamedTuple):
     """Empty: from the whole server."""
     bans: tuple[BanRow, ...]
     re: Tag = None
+    mutes: tuple[BanRow, ...] = ()
+    """Of the server; a room has none."""
 
 
 @final

@@ -142,6 +142,13 @@ def _derive(state: State) -> None:
             raise ValueError(f"the snapshot has no room {name}, but {session.sid} is in it")
         room.members[session.sid] = session
     for room in state.named.values():
+        if not room.idle_seq:
+            # Saved by a version that knew of no idle rooms: since it was made, for want of a better number.
+            state.weigh(room, max(room.since, 1))
+    state.idle.clear()
+    idle = (room for room in state.named.values() if room.idle_seq)
+    state.idle.update((room.name, room) for room in sorted(idle, key=_idle_seq))
+    for room in state.named.values():
         for sids in (room.moderators, room.invited):
             for sid in sids:
                 state.name(sids, room, sid)
@@ -149,6 +156,10 @@ def _derive(state: State) -> None:
 
 def _lapsed_seq(session: Session) -> int:
     return session.lapsed_seq
+
+
+def _idle_seq(room: Room) -> int:
+    return room.idle_seq
 
 
 def _joined_seq(place: tuple[int, str, Session]) -> int:
@@ -185,6 +196,8 @@ def _room(room: Room) -> dict[str, Any]:
     fields: dict[str, Any] = {"topic": room.topic, "history": room.history}
     if room.since:
         fields["since"] = room.since
+    if room.idle_seq:
+        fields["idle_seq"] = room.idle_seq
     if room.arrived:
         fields["arrived"] = room.arrived
     if room.departed:
@@ -204,6 +217,7 @@ def _thawed_room(name: str, fields: dict[str, Any]) -> Room:
     room = Room(name)
     room.topic, room.history = fields["topic"], fields["history"]
     room.since = fields.get("since", 0)
+    room.idle_seq = fields.get("idle_seq", 0)
     room.arrived.update(fields.get("arrived", {}))
     room.departed.update(fields.get("departed", {}))
     room.moderators.update(dict.fromkeys(fields.get("moderators", ())))

@@ -24,8 +24,16 @@ LOBBY = "#lobby"
 """Where everybody starts. It is always there."""
 
 
+MOST_ROOMS = 10_000
+"""Rooms there may be: each costs a few KiB, and a list of more is no use to anybody."""
+
+
 class Room:
-    """A room. It stays while somebody is in it, or while it has something to come back for: a topic or history."""
+    """A room. It stays while somebody is in it, or while it has something to come back for: a topic or history.
+
+    One that has nothing but history is *idle*: it makes room for another when there are `MOST_ROOMS`, the longest idle
+    first. What was said there is in the log, for whoever makes a room of that name.
+    """
 
     __slots__ = (
         "_bans",
@@ -33,6 +41,7 @@ class Room:
         "departed",
         "epoch",
         "history",
+        "idle_seq",
         "invited",
         "key",
         "members",
@@ -58,6 +67,8 @@ class Room:
         """Sids that may come in once, locked or not."""
         self.key = ""
         """What is kept of the key (`chatcore.hub.keys`); empty: the room is open."""
+        self.idle_seq = 0
+        """Since when it is idle; 0: it is not."""
         # Made with the first ban: most rooms have none.
         self._bans: Bans | None = None
         self.epoch = 0
@@ -96,6 +107,7 @@ class State:
         "aliases",
         "epoch",
         "house",
+        "idle",
         "lapsed",
         "looks",
         "named",
@@ -122,6 +134,8 @@ class State:
         self._named_in: dict[str, dict[str, None]] = {}
         """Sid → the rooms that have it for a moderator, or invited it."""
         self.rooms: dict[Folded, Room] = {}
+        self.idle: dict[str, Room] = {}
+        """Idle rooms by their exact name, the longest idle first."""
         self.named: dict[str, Room] = {}
         """The same rooms by their exact name: what records carry needs no folding."""
         self.add_room(Room(LOBBY))
@@ -169,7 +183,7 @@ class State:
         self._forgotten.append(session.sid)
 
     def take_forgotten(self) -> list[str]:
-        """The sids forgotten since the last call: nobody reads their private streams any more."""
+        """Sids and idle rooms forgotten since the last call: nobody reads the streams of these names any more."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 
@@ -178,8 +192,37 @@ class State:
         self.rooms[fold(room.name)] = self.named[room.name] = room
         return room
 
+    @property
+    def places(self) -> int:
+        """Rooms that may be made without forgetting an idle one."""
+        return MOST_ROOMS - len(self.rooms)
+
+    @property
+    def has_room(self) -> bool:
+        """Another room may be made."""
+        return self.places > 0 or bool(self.idle)
+
+    def make_room(self) -> None:
+        """If there are as many as there may be, the longest idle one is forgotten."""
+        if len(self.rooms) >= MOST_ROOMS and self.idle:
+            room = next(iter(self.idle.values()))
+            self.drop_room(room)
+            self._forgotten.append(room.name)
+
+    def weigh(self, room: Room, seq: int) -> None:
+        """With this record it may have become idle, or be idle no more. A lock or a ban is not forgotten."""
+        idle = not (room.members or room.topic or room.key or room.has_bans or room.name == LOBBY)
+        if idle != bool(room.idle_seq):
+            self.changing(room)
+            room.idle_seq = seq if idle else 0
+            if idle:
+                self.idle[room.name] = room
+            else:
+                del self.idle[room.name]
+
     def drop_room(self, room: Room) -> None:
         self.changing(room)
+        self.idle.pop(room.name, None)
         for sid in (*room.moderators, *room.invited):
             self._unlist(room, sid)
         del self.rooms[fold(room.name)]

@@ -153,9 +153,11 @@ def plain_view(state: State, *, ordered: bool = True) -> dict[str, object]:
                 list(room.invited),
                 room.key,
                 room.bans.saved(),
+                room.idle_seq,
             )
             for folded, room in state.rooms.items()
         },
+        "idle": list(state.idle),
         "named": {name: room.name for name, room in state.named.items()},
         "named in": {sid: sorted(rooms) for sid, rooms in state._named_in.items()},
         "bans": state.house.bans.saved(),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatcore.hub import state as states
 from chatcore.hub.apply import apply
-from chatcore.hub.command import Dm, Join, Topic
+from chatcore.hub.command import Dm, Join, Lock, Part, Topic
 from chatcore.hub.decision import BIG_ROOM
 from chatcore.hub.snapshot import Snapshot, restore
 from chatcore.hub.state import State
@@ -85,6 +86,57 @@ def test_a_snapshot_taken_between_commands_and_the_records_after_it_give_the_sta
     assert disk.seq == house.world.log.head_seq
     assert view(restored, ordered=False) == view(house.state, ordered=False)
     assert disk.save() == [], "nothing has changed since"
+
+
+def test_rooms_of_a_snapshot_that_knew_no_idle_ones_are_idle_all_the_same(new_house: Any) -> None:
+    house = new_house()
+    disk, ann = Disk(house), house.enter("Ann")
+    for room in ("#b", "#a", "#kept"):
+        house.do(ann, Join(room))
+        house.say(ann, "hi", room=room)
+        if room == "#kept":
+            house.do(ann, Topic(room, "tea"))
+        house.do(ann, Part(room))
+    disk.save()
+    for key, body in disk.pieces.items():
+        fields = json.loads(body)
+        if fields.pop("idle_seq", None):
+            disk.pieces[key] = json.dumps(fields)
+    assert [*disk.started_again().idle] == ["#b", "#a"] == [*house.state.idle]
+
+
+ROOMS = st.sampled_from([f"#{letter}" for letter in "abcdef"])
+MOST = 4
+"""Rooms there may be, so that most that are made take the place of others."""
+
+VISITS = st.tuples(
+    st.sampled_from(["visit", "say", "part", "lock", "topic"]), ROOMS, st.none() | PIECES
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(VISITS, max_size=60))
+def test_so_it_does_while_idle_rooms_make_room_for_others(
+    new_house: Any, view: Any, visits: list[tuple[str, str, int | None]]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(states, "MOST_ROOMS", MOST)
+        house = new_house()
+        disk, ann = Disk(house), house.enter("Ann", rank="root")
+        for kind, room, most in visits:
+            if (kind == "visit" and house.do(ann, Join(room, move=True)).records) or kind == "say":
+                house.say(ann, "hi", room=room)
+            elif kind == "part":
+                house.do(ann, Part(room))
+            elif kind == "topic":
+                house.do(ann, Topic(room, "tea"))
+            elif kind == "lock":
+                house.do(ann, Lock("sesame", room))
+            assert len(house.state.named) <= MOST
+            if most is not None:
+                disk.step(most)
+                assert view(disk.started_again()) == view(house.state)
+        assert view(house.replayed()) == view(house.state)
 
 
 @settings(max_examples=20, deadline=None)

@@ -291,7 +291,7 @@ TABLE: tuple[Verb, ...] = (
         "/unban NAME [#room]",
         "takes a ban back",
     ),
-    Verb("bans", (_ROOM,), Bans, decide_bans, "/bans [#room]", "lists who is banned"),
+    Verb("bans", (_ROOM,), Bans, decide_bans, "/bans [#room]", "lists who is banned, or muted"),
     Verb(
         "mute",
         (Param("name", _NAME), _FOR, _REASON),

@@ -177,23 +177,18 @@ def _ban_network(
         return Refusal(
             "bad_field", f"{net} is the server's own machine, which everybody on it shares."
         )
-    addresses = world.presence.addresses
-    if _is_within(addresses.get(session.sid, ""), net):
+    inside = world.presence.within(net)
+    if session.sid in inside:
         return Refusal("bad_field", f"{net} is where you are: that would keep you out as well.")
     to = shown_network(net)
     first = act(session, "ban", to=to, text=command.text, until_ms=until_ms)
     drafts: list[Record] = [first]
-    for sid, address in addresses.items():
+    for sid in inside:
         there = world.state.sessions.get(sid)
-        if there is not None and _is_within(address, net) and not is_operator(world, there):
+        if there is not None and not is_operator(world, there):
             kick = act(session, "kick", to=there.alias, to_sid=sid, text=command.text)
             drafts += [kick, *_out_of_server(world, kick, there)]
     return Decision(tuple(drafts), then=(_banned(world, command, first, to, "this server"),))
-
-
-def _is_within(address: str, net: Network) -> bool:
-    found = network(address)
-    return found is not None and found.version == net.version and found.network_address in net
 
 
 def _here_as(world: World, alias: str) -> Session | None:
@@ -245,10 +240,16 @@ def decide_bans(world: World, session: Session, command: Bans) -> Decision | Ref
     room = _room_meant(world, session, command.room)
     if type(room) is Refusal:
         return room
-    bans = world.state.house.bans if room is None else room.bans
-    rows = tuple(BanRow(ban.to, ban.by, ban.text, ban.until_ms) for ban in bans.live(world.now_ms))
-    page = BanList("" if room is None else room.name, rows, command.re)
+    if room is not None:
+        page = BanList(room.name, _rows(world, room.bans), command.re)
+    else:
+        house = world.state.house
+        page = BanList("", _rows(world, house.bans), command.re, _rows(world, house.mutes))
     return Decision(replies=(page,))
+
+
+def _rows(world: World, bans: BanTable) -> tuple[BanRow, ...]:
+    return tuple(BanRow(ban.to, ban.by, ban.text, ban.until_ms) for ban in bans.live(world.now_ms))
 
 
 # Muting

@@ -14,7 +14,7 @@ from chatcore.hub.decision import (
 )
 from chatcore.hub.pages import recent
 from chatcore.hub.reply import Done, Entered, People, Refusal, Reply, RoomList, RoomView
-from chatcore.hub.state import LOBBY, Room
+from chatcore.hub.state import LOBBY, MOST_ROOMS, Room
 from chatcore.hub.verbs.rights import is_operator, kept_out, muted
 from chatcore.hub.verbs.talk import member_room
 from chatcore.log.record import CROWD_NAMES, DRAFT, Crowd, Joined, Left, Record, TopicSet
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from chatcore.hub.command import Gather, Join, Part, Rooms, Topic, Who
     from chatcore.hub.decision import World
     from chatcore.hub.session import Session
-
-MOST_ROOMS = 10_000
-"""Rooms there may be: each costs a few KiB, and a list of more is no use to anybody."""
 
 ROOMS_A_SESSION = 100
 """Rooms one session may be in: each makes the merge of its streams a little dearer."""
@@ -85,12 +82,14 @@ def find_or_make(world: World, name: str) -> tuple[Room, bool] | Refusal:
     room = world.state.room(name)
     if room is not None:
         return room, False
-    if len(world.state.rooms) >= MOST_ROOMS:
-        return Refusal(
-            "too_many_rooms",
-            f"There are {MOST_ROOMS:,} rooms already. /rooms lists the fullest; join one of them.",
-        )
-    return Room(name), True
+    return (Room(name), True) if world.state.has_room else _too_many()
+
+
+def _too_many() -> Refusal:
+    return Refusal(
+        "too_many_rooms",
+        f"There are {MOST_ROOMS:,} rooms already. /rooms lists the fullest; join one of them.",
+    )
 
 
 def joined(room: Room, sid: str, alias: str) -> Joined:
@@ -205,4 +204,18 @@ def rooms_wanted(
                 "too_many_rooms", f"A hello may make at most {NEW_ROOMS_A_HELLO} new rooms."
             )
         rooms.setdefault(names.fold(found[0].name), found[0])
-    return list(rooms.values())
+    return _with_room_for(world, list(rooms.values()))
+
+
+def _with_room_for(world: World, rooms: list[Room]) -> list[Room] | Refusal:
+    """The rooms, if there may be so many new ones."""
+    state = world.state
+    there = [room for room in rooms if room.name in state.named]
+    new = len(rooms) - len(there)
+    surplus = new - state.places
+    if not new or surplus <= 0:
+        return rooms
+    if surplus > len(state.idle) - sum(room.name in state.idle for room in there):
+        return _too_many()
+    # Those that are there first: they are idle no more when the new ones take the place of idle ones.
+    return there + [room for room in rooms if room.name not in state.named]

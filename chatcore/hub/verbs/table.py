@@ -87,6 +87,9 @@ def parse_words(verb: Verb, words: str) -> Command | Refusal:
     for param in verb.params:
         if not param.plain or param.keyed:
             continue
+        if rest.isspace():
+            # It says nothing, like an empty line; around words, all white space but spaces may be meant.
+            rest = ""
         word, after = (rest, "") if param.kind is Kind.WORDS else _first_word(rest)
         if _is_left_out(param, word):
             continue
@@ -97,14 +100,23 @@ def parse_words(verb: Verb, words: str) -> Command | Refusal:
         rest = after
         if wrong := _take(given, param, word):
             return _misused(verb, wrong)
+    if wrong := _take_keyed(given, verb, keyed, rest):
+        return _misused(verb, wrong)
+    return verb.build(**given)
+
+
+def _take_keyed(
+    given: dict[str, Any], verb: Verb, keyed: dict[str, Param], rest: str
+) -> str | None:
+    """Take the parameters that stand behind their names, as in `since 2h`, or say what is wrong."""
     while rest:
         name, rest = _first_word(rest)
         word, rest = _first_word(rest)
         if name not in keyed or keyed[name].argument in given:
-            return _misused(verb, f"/{verb.name} takes no more than that")
+            return f"/{verb.name} takes no more than that"
         if wrong := _take(given, keyed[name], word):
-            return _misused(verb, wrong)
-    return verb.build(**given)
+            return wrong
+    return None
 
 
 def _is_left_out(param: Param, word: str) -> bool:

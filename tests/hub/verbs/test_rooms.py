@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from chatcore.hub.command import Join, Part, Rooms, Topic, Who
+from chatcore.hub import state as states
+from chatcore.hub.command import Ban, Join, Lock, Part, Rooms, Topic, Who
 from chatcore.hub.decision import BIG_ROOM, PEOPLE_ON_JOIN
 from chatcore.hub.hub import Outcome
 from chatcore.hub.reply import Done, Entered, HistoryPage, People, RoomList, RoomView
@@ -92,6 +94,91 @@ def test_there_are_so_many_rooms_and_no_more(house: Any, ann: Any) -> None:
     assert house.hello("Bob", "#more").replies[0].refusal.code == "too_many_rooms"
     house.do(ann, Join("#7"))
     assert "#7" in ann.rooms
+
+
+@pytest.fixture
+def few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "MOST_ROOMS", 4)
+
+
+def leave_with_a_line(house: Any, session: Any, *rooms: str) -> None:
+    for room in rooms:
+        house.do(session, Join(room))
+        house.say(session, "hi", room=room)
+        house.do(session, Part(room))
+
+
+@pytest.mark.usefixtures("few_rooms")
+def test_when_there_are_as_many_as_there_may_be_the_longest_idle_makes_room(
+    house: Any, ann: Any
+) -> None:
+    leave_with_a_line(house, ann, "#a", "#b", "#c", "#a")
+    house.do(ann, Join("#new"))
+    assert [*house.state.named] == ["#lobby", "#a", "#c", "#new"]
+    assert house.state.take_forgotten() == ["#b"]
+    house.do(ann, Join("#b"))
+    assert [*house.state.named] == ["#lobby", "#a", "#new", "#b"]
+    house.do(ann, Join("#more"))
+    assert house.refused(ann, Join("#most")).code == "too_many_rooms"
+    assert house.hello("Bob", "#most").replies[0].refusal.code == "too_many_rooms"
+
+
+@pytest.mark.usefixtures("few_rooms")
+def test_a_hello_makes_as_many_as_there_are_idle_ones_and_takes_none_that_it_names(
+    house: Any, ann: Any
+) -> None:
+    leave_with_a_line(house, ann, "#a", "#b", "#c")
+    assert house.hello("Bob", "#1", "#2", "#3", "#4").replies[0].refusal.code == "too_many_rooms"
+    # The longest idle is one of those that it names: it is entered, and not made again.
+    assert house.hello("Bob", "#1", "#2", "#3", "#a").replies[0].refusal.code == "too_many_rooms"
+    since = house.state.named["#a"].since
+    bob = house.enter("Bob", "#1", "#2", "#a")
+    assert [*house.state.named] == ["#lobby", "#a", "#1", "#2"]
+    assert house.state.named["#a"].since == since
+    assert [*house.state.named["#a"].moderators] == [ann.sid]
+    assert bob.rooms == ("#a", "#1", "#2")
+
+
+@pytest.mark.usefixtures("few_rooms")
+@pytest.mark.parametrize(
+    "keep",
+    [Topic("#a", "tea"), Lock("sesame", "#a"), Ban("Eve", "#a")],
+    ids=["topic", "lock", "ban"],
+)
+def test_a_room_with_a_topic_a_lock_or_a_ban_is_never_forgotten(
+    house: Any, ann: Any, keep: Any
+) -> None:
+    house.do(ann, Join("#a"))
+    house.say(ann, "hi", room="#a")
+    house.do(ann, keep)
+    house.do(ann, Part("#a"))
+    leave_with_a_line(house, ann, "#b", "#c", "#d", "#e")
+    assert [*house.state.named] == ["#lobby", "#a", "#d", "#e"]
+
+
+@pytest.mark.usefixtures("few_rooms")
+def test_one_that_is_locked_while_nobody_is_in_it_is_idle_no_more_until_it_is_opened(
+    house: Any, ann: Any
+) -> None:
+    house.rise(ann, "root")
+    leave_with_a_line(house, ann, "#a", "#b", "#c")
+    house.do(ann, Lock("sesame", "#a"))
+    assert [*house.state.idle] == ["#b", "#c"]
+    house.do(ann, Lock("", "#a"))
+    assert [*house.state.idle] == ["#b", "#c", "#a"]
+
+
+def test_ten_thousand_idle_rooms_are_forgotten_at_the_price_of_any_join(
+    house: Any, ann: Any
+) -> None:
+    leave_with_a_line(house, ann, *(f"#{k}" for k in range(MOST_ROOMS - 1)))
+    began = time.perf_counter()
+    leave_with_a_line(house, ann, *(f"#new{k}" for k in range(1_000)))
+    took_us = (time.perf_counter() - began) * 1_000
+    print(f"\n1,000 joins with {MOST_ROOMS:,} rooms: {took_us:.0f} µs each, with a line and a part")
+    assert len(house.state.named) == MOST_ROOMS
+    assert "#998" not in house.state.named
+    assert "#1000" in house.state.named
 
 
 def test_who_parts_has_left_that_room_only(house: Any, ann: Any) -> None:

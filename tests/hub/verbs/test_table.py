@@ -44,7 +44,8 @@ VERB: Any = Verb(
         ("Ann 12", Built("Ann", 12)),
         ("Ann   007   a  b ", Built("Ann", 7, "a  b")),
         ("Ann\u00a0B\u2003C 1", Built("Ann\u00a0B\u2003C", 1)),
-        ("Ann 1 \u00a0", Built("Ann", 1, "\u00a0")),
+        ("Ann 1 \u00a0", Built("Ann", 1)),
+        ("Ann 1 \ta ", Built("Ann", 1, "\ta")),
         (f"Ann {'9' * NUMBER_DIGITS}", Built("Ann", 10**NUMBER_DIGITS - 1)),
     ],
 )

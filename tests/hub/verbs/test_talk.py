@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatcore.hub.command import Dm, Part, Say
+from chatcore.hub.command import Away, Dm, Part, Say
 from chatcore.hub.hub import Outcome
-from chatcore.hub.reply import Ack
+from chatcore.hub.reply import Ack, Done
 from chatcore.log.dedup import ID_WINDOW
 from chatcore.log.record import Direct, Said, texts_of
 
@@ -158,3 +158,20 @@ def test_nobody_of_that_name_is_said_so(house: Any) -> None:
     refusal = house.refused(ann, Dm("Nobody", "psst", "i"))
     assert refusal.code == "no_such_person"
     assert "Nobody" in refusal.words
+
+
+def test_who_writes_to_somebody_away_is_told_after_the_line(house: Any) -> None:
+    ann, zed = house.enter("Ann", plain=True), house.enter("Zoë")
+    assert house.do(ann, Dm("Zoë", "hi")).then == ()
+    house.do(zed, Away("日本"))
+    outcome = house.do(ann, Dm("zoë", "hi"))
+    assert type(outcome.records[0]) is Direct
+    assert outcome.then == (Done("Zoë is away: 日本", {}),)
+    house.do(zed, Away())
+    assert house.do(ann, Dm("Zoë", "hi")).then == ()
+
+
+def test_a_client_that_follows_who_is_away_is_not_told_again(house: Any) -> None:
+    ann, zed = house.enter("Ann"), house.enter("Zoë")
+    house.do(zed, Away("tea"))
+    assert house.do(ann, Dm("Zoë", "hi", "i")).then == ()
