@@ -28,6 +28,13 @@ def listed_words(act: Act) -> str:
     return listed(_as_logged(act)) if act.act in LISTED else ""
 
 
+def local_time(time: str) -> str:
+    """A moment as the moderation log writes it, to the minute; empty: it is not a time."""
+    moment_ms = _milliseconds(time)
+    moment = datetime.fromtimestamp(moment_ms / 1000).astimezone()
+    return f"{moment:%Y-%m-%d %H:%M}" if moment_ms else ""
+
+
 def _as_logged(act: Act) -> log.Act:
     time_ms, until_ms = _milliseconds(act.time), _milliseconds(act.until)
     until_ms = until_ms if until_ms > time_ms else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chatcore.client.acts import local_time
+
 if TYPE_CHECKING:
     from chatcore.client.events import Answer, Back, Lost, Refusal
     from chatcore.client.messages import Ban, Lag, Ok, Person, Request, Room
@@ -15,13 +17,17 @@ EXCERPT_CHARACTERS = 60
 """Of a text that is too long to be sent: enough to recognise it."""
 MINUTE_S, HOUR_S = 60, 3600
 DONE = {
-    "ban": "{name} is banned from {where}.",
+    "ban": "{name} is banned from {where}{span}.",
     "unban": "{name} is not banned from {where} any more.",
-    "mute": "{name} is muted.",
+    "mute": "{name} is muted{span}.",
     "unmute": "{name} may speak again.",
     "invite": "{name} is invited to {where}, for once.",
 }
 """Commands of which nobody else is told."""
+UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+"""Of a span as it is typed, `10m`."""
+OPER_IN_ONE_LINE, OPER = "/oper NAME password", "/oper NAME"
+"""How the server says it to those who cannot be asked unseen, and how it is done here."""
 
 
 def room_words(room: Room, hint: str) -> tuple[str, str]:
@@ -59,7 +65,8 @@ def answer_words(answer: Answer) -> list[str]:  # noqa: PLR0911 - one arm a kind
             return [_ban(each) for each in ok.bans] or ["Nobody is banned."]
         case kind if kind in DONE:
             where = ok.room or request.room
-            return [DONE[kind].format(name=request.name, where=where or "the server")]
+            span = _span(request.period)
+            return [DONE[kind].format(name=request.name, where=where or "the server", span=span)]
         case "away":
             return [f"You are away: {request.text}" if ok.state == "away" else "You are back."]
         case _:
@@ -74,8 +81,15 @@ def lag_words(lag: Lag) -> list[str]:
     return words or ["Nobody is behind."]
 
 
+def _span(period: str) -> str:
+    number, unit = period[:-1].lstrip("0") or "0", UNITS.get(period[-1:])
+    if not unit:
+        return ", until it is taken back"
+    return f" for {number} {unit}" if number == "1" else f" for {number} {unit}s"
+
+
 def _ban(ban: Ban) -> str:
-    until = f", until {ban.until}" if ban.until else ""
+    until = f", until {local_time(ban.until) or ban.until}" if ban.until else ""
     return f"{ban.name}, by {ban.by}{until}{f' ({ban.text})' if ban.text else ''}"
 
 
@@ -97,6 +111,15 @@ def _rooms(ok: Ok) -> list[str]:
     return [*words, f"and {ok.more:,} more"] if ok.more else words
 
 
+def page_words(count: int, room: str) -> str:
+    """Behind a page of history, which looks like what is said now."""
+    return f"{count:,} line{'s' if count > 1 else ''} of {room}."
+
+
+def away_words(person: Person) -> str:
+    return f"{person.alias} is away{f': {person.text}' if person.text else '.'}"
+
+
 def found_words(count: int, more: bool) -> str:
     """How many lines a search found."""
     if not count and more:
@@ -111,8 +134,16 @@ def refusal_words(refusal: Refusal) -> str:
     """Never without the text: nothing that was typed is lost in silence."""
     request = refusal.request
     if request is None or not request.is_line:
-        return refusal.words
+        return refusal.words.replace(OPER_IN_ONE_LINE, OPER)
     return f"Not sent: “{_excerpt(request, refusal.code)}” ({refusal.words.rstrip('.')})"
+
+
+def withdrawn_words(count: int) -> str:
+    lines, one = ("1 line", "it") if count == 1 else (f"{count:,} lines", "one of them")
+    return (
+        f"Not sent: {lines} that you typed before the password was asked for; {one} may be the"
+        " password. /retry sends what was not sent."
+    )
 
 
 def _excerpt(request: Request, code: str) -> str:

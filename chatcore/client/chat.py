@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from chatcore import __version__
-from chatcore.client import events, exits, messages
+from chatcore.client import events, exits, messages, questions
 from chatcore.client.commands import (
     Mistake,
     Quit,
@@ -24,6 +24,7 @@ from chatcore.client.commands import (
     Switch,
     Tell,
     interpret,
+    is_about_connection,
     is_without_password,
 )
 from chatcore.client.completion import Completer
@@ -32,7 +33,7 @@ from chatcore.client.lines import Kind, Line, notice
 from chatcore.client.link import Link
 from chatcore.client.model import Model
 from chatcore.client.network import Failed, Happening, Network, Noted, Opened, Received
-from chatcore.client.questions import Questions, prompt_words
+from chatcore.client.patience import Patience
 from chatcore.client.safe import safe
 from chatcore.client.standing import State
 from chatcore.client.teller import Teller
@@ -48,12 +49,8 @@ if TYPE_CHECKING:
 
 MAX_WAITING = 256
 """Piped lines that wait for the server; beyond it standard input is not read, so that 10 MB of it stay outside."""
-FIRST_CONNECT_S = 30.0
-"""Piped: how long to try to reach a server for the first time, unless `--timeout` says otherwise."""
 LEAVE_S = 5.0
 """How long leaving waits for what is still to be acknowledged; a second Ctrl-C waits no longer."""
-PENDING_SHOWN_S = 0.3
-"""A line that is acknowledged faster is not shown as waiting: it would only flicker."""
 MAX_WAIT_S = 60.0
 PASSWORD_HINT = "Give it with --password-file FILE, or in the variable CHATCORE_PASSWORD."
 
@@ -89,7 +86,7 @@ class Chat:
             console, style, self._model, json=options.json, interactive=interactive
         )
         console.completes(Completer(self._model))
-        self._questions = Questions(self._console)
+        self._questions = questions.Questions(self._console)
         self._selector = selectors.SelectSelector()  # epoll takes no files: `client < lines.txt`
         self._network = Network(
             options.host, options.port, self._selector, self._on_network, signals.wake, trust
@@ -100,11 +97,9 @@ class Chat:
         self._leaving: int | None = None  # the exit code to leave with
         self._leave_by: float | None = None
         self._refused = 0
-        self._was_joined = False
         self._reason = "no answer"
-        self._now = self._started_at = time.monotonic()
-        self._progress_at = self._now  # when the outbox last was empty, or shrank
-        self._waiting = 0
+        self._now = time.monotonic()
+        self._patience = Patience(options.timeout_s, self._now, forever=interactive)
 
     def run(self) -> int:
         if not self._options.alias:
@@ -148,57 +143,40 @@ class Chat:
         self._tell(self._link.take_events())
         self._read_or_not()
         if self._code is None:
-            pending, plain = self._is_pending_shown(), self._options.is_plainly
-            self._questions.prompt(prompt_words(self._model.current, self._link, pending, plain))
+            pending, plain = self._patience.is_pending_shown(self._now), self._options.is_plainly
+            words = questions.prompt_words(self._model.current, self._link, pending, plain)
+            self._questions.prompt(words)
 
     def _is_time_to_dial(self) -> bool:
         offline = self._link.state is State.OFFLINE and self._now >= self._link.retry_at
         return offline and self._network.is_idle
 
     def _seconds_to_wait(self) -> float:
-        times = [self._link.deadline, self._network.deadline, self._leave_by, *self._limits()]
+        times = [self._link.deadline, self._network.deadline, self._leave_by]
+        times += self._patience.deadlines(self._now)
         if self._link.state is State.OFFLINE and self._network.is_idle:
             times.append(self._link.retry_at)
-        if self._waiting and not self._is_pending_shown():
-            times.append(self._progress_at + PENDING_SHOWN_S)
         soonest = min((each for each in times if each is not None), default=self._now + MAX_WAIT_S)
         return max(0.0, min(soonest - self._now, MAX_WAIT_S))
 
     def _note_progress(self) -> None:
-        waiting = len(self._link.outbox)
-        if waiting < self._waiting or not self._waiting:
-            self._progress_at = self._now
-        self._waiting = waiting
-        self._was_joined |= self._link.state is State.JOINED
-
-    def _is_pending_shown(self) -> bool:
-        return bool(self._waiting) and self._now >= self._progress_at + PENDING_SHOWN_S
+        state = self._link.state
+        joined, offline = state is State.JOINED, state is State.OFFLINE
+        self._patience.note(len(self._link.outbox), self._now, joined=joined, offline=offline)
 
     # Ends
 
-    def _limits(self) -> list[float | None]:
-        """Piped: when to give up, as moments: the first connection, the acknowledgements."""
-        if self._interactive:
-            return [None, None]
-        timeout_s = self._options.timeout_s
-        first, acknowledged = None, None
-        if not self._was_joined and (timeout_s or self._link.state is State.OFFLINE):
-            first = self._started_at + (timeout_s or FIRST_CONNECT_S)
-        if self._was_joined and self._waiting and timeout_s:
-            acknowledged = self._progress_at + timeout_s
-        return [first, acknowledged]
-
     def _check_deadlines(self) -> None:
-        first, acknowledged = self._limits()
-        if first is not None and self._now >= first:
+        patience = self._patience
+        if patience.connect_by is not None and self._now >= patience.connect_by:
             held = self._link.state is State.HELD
             words = f"Cannot connect to {self._options.address} ({self._reason})."
             self._end(
                 exits.EXIT_REFUSED if held else exits.EXIT_UNAVAILABLE,
                 self._reason if held else words,
             )
-        elif acknowledged is not None and self._now >= acknowledged:
-            lines = f"{self._waiting:,} line{'s' if self._waiting > 1 else ''}"
+        elif patience.acknowledge_by is not None and self._now >= patience.acknowledge_by:
+            lines = f"{patience.waiting:,} line{'s' if patience.waiting > 1 else ''}"
             self._end(
                 exits.EXIT_UNSENT, f"{lines} not acknowledged within {self._options.timeout_s:g} s."
             )
@@ -210,7 +188,7 @@ class Chat:
     @property
     def _is_done(self) -> bool:
         """The input has ended, and all of it is answered; the last thing is a goodbye."""
-        said_all = self._input_ended and not self._waiting
+        said_all = self._input_ended and not self._patience.waiting
         return said_all and self._leaving is None and self._link.state is State.JOINED
 
     def _leave(self, words: str, code: int) -> None:
@@ -271,6 +249,8 @@ class Chat:
         self._teller.tell(told)
         for event in told:
             self._heed(event)
+            if self._interactive:
+                self._questions.heed(event, was_joined=self._patience.was_joined)
 
     def _heed(self, event: events.Event) -> None:
         match event:
@@ -281,16 +261,13 @@ class Chat:
                     self._end(exits.EXIT_UNAVAILABLE, *([] if self._interactive else [words]))
             case events.Held():
                 self._reason = event.words
-            case events.AliasRefused():
-                if self._interactive:
-                    self._questions.ask_alias()
-                else:
-                    self._end(exits.EXIT_REFUSED)
+            case events.AliasRefused() if not self._interactive:
+                self._end(exits.EXIT_REFUSED)
+            case events.PasswordRefused() if not self._interactive:
+                self._end(exits.EXIT_REFUSED, PASSWORD_HINT)
             case events.PasswordRefused():
-                if self._interactive:
-                    self._questions.ask_password()
-                else:
-                    self._end(exits.EXIT_REFUSED, PASSWORD_HINT)
+                # Typed before one could know that a password is wanted, it may be that: it is not said unasked.
+                self._teller.here(self._model.withdrawn(self._link.outbox.withdraw()))
             case events.Refusal():
                 self._refused += 1
             case events.Ended():
@@ -313,7 +290,7 @@ class Chat:
 
     def _read_or_not(self) -> None:
         fd = self._console.input_fd
-        few = self._interactive or (self._waiting <= MAX_WAITING and not self._input_ended)
+        few = self._interactive or (self._patience.waiting <= MAX_WAITING and not self._input_ended)
         wanted = fd is not None and few
         if self._reading and not wanted:
             self._selector.unregister(self._input_fd)
@@ -346,20 +323,21 @@ class Chat:
     def _on_submitted(self, text: str) -> None:
         if self._leaving is not None or (self._input_ended and not self._interactive):
             return
-        if self._questions.wants_alias:
-            if alias := text.strip():
-                self._questions.answered()
+        match self._questions.answer(text):
+            case questions.Alias(alias):
                 self._link.choose(alias, self._now)
-        elif self._questions.wants_password:
-            self._questions.answered_password()
-            self._link.unlock(text, self._now)
-        elif request := self._questions.answered_secret():
-            self._ask(request._replace(password=text))
-        elif self._questions.wants_yes:
-            if pasted := self._questions.answer_paste(text):
+            case questions.Password(password):
+                self._link.unlock(password, self._now)
+            case messages.Request() as request:
+                self._ask(request)
+            case questions.Pasted(pasted):
                 self._ask(messages.Request("say", room=self._model.current, text=pasted))
-        else:
-            self._do(text)
+            case questions.Early() if not is_about_connection(text, self._model):
+                self._teller.here(notice(questions.EARLY))
+            case questions.Unsaid():
+                pass
+            case _:
+                self._do(text)
 
     def _do(self, text: str) -> None:
         match interpret(text, self._model):
@@ -380,7 +358,14 @@ class Chat:
                 for request in self._model.take_refused():
                     self._ask(request)
             case Reconnect():
-                self._link.retry_now(self._now)
+                self._reconnect()
+
+    def _reconnect(self) -> None:
+        if self._link.state is State.JOINED:
+            self._teller.here(notice("You are connected."))
+        else:
+            self._model.is_called_back = True
+            self._link.retry_now(self._now)
 
     def _ask(self, request: Request) -> None:
         if is_without_password(request) and self._interactive:

@@ -108,6 +108,11 @@ def is_without_password(request: Request) -> bool:
     return request.kind == "oper" and not request.password
 
 
+def is_about_connection(text: str, place: Place) -> bool:
+    """It may be done while nothing else may: the server hears nothing of the words."""
+    return isinstance(interpret(text, place), Quit | Reconnect)
+
+
 def _with_sign(room: str) -> str:
     return room if room.startswith("#") else f"#{room}"
 

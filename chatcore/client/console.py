@@ -84,9 +84,10 @@ class StreamConsole:
         write_lines(STDERR, lines)
 
     def prompt(self, words: str, *, asks: bool, hidden: bool) -> None:
+        self._echo(not hidden)  # before the question: who is asked may answer at once
         if asks:
             write_lines(self._asks_fd, [words.strip()])
-        self._echo(not hidden)
+        self._input.keeps_empty = asks
 
     def completes(self, complete: Complete) -> None:
         pass
@@ -114,7 +115,12 @@ class StreamConsole:
         pass
 
     def take(self) -> str:
-        return ""
+        """Nothing, but of an unseen line what the terminal has of it: there it would be shown, and sent, with the next."""
+        data = b""
+        if self._modes is not None and self.input_fd is not None:
+            with suppress(termios.error, OSError):
+                data = _take_typed(self.input_fd)
+        return data.rpartition(b"\n")[2].decode("utf-8", "replace")
 
     def restore(self, text: str) -> None:
         pass
@@ -132,6 +138,21 @@ class StreamConsole:
             else:
                 termios.tcsetattr(self.input_fd, termios.TCSADRAIN, self._modes)
                 self._modes = None
+
+
+def _take_typed(fd: int) -> bytes:
+    """What a terminal that gives whole lines has now, also of a line without its end; it waits for nothing."""
+    modes = termios.tcgetattr(fd)
+    by_byte = [*modes]
+    by_byte[tty.LFLAG] &= ~termios.ICANON
+    by_byte[tty.CC] = [*modes[tty.CC]]
+    by_byte[tty.CC][termios.VMIN] = by_byte[tty.CC][termios.VTIME] = 0
+    termios.tcsetattr(fd, termios.TCSANOW, by_byte)
+    try:
+        return os.read(fd, READ_BYTES)
+    finally:
+        termios.tcsetattr(fd, termios.TCSANOW, modes)
+        termios.tcflush(fd, termios.TCIFLUSH)
 
 
 class TerminalConsole:
@@ -152,7 +173,7 @@ class TerminalConsole:
 
     def prompt(self, words: str, *, asks: bool, hidden: bool) -> None:
         if (words, hidden) != (self._prompt, self._editor.secret):
-            self._prompt, self._editor.secret = words, hidden
+            self._prompt, self._editor.secret, self._editor.asks = words, hidden, asks
             self._editor.set_prompt(words)
             self._terminal.redraw()
 
@@ -194,6 +215,8 @@ class LineInput:
     """Bytes, in any split → lines. Pure. Empty lines are nothing; of one without end only the beginning is kept."""
 
     def __init__(self) -> None:
+        self.keeps_empty = False
+        """A question stands: Enter alone is an answer, too."""
         self._kept = bytearray()
 
     def feed(self, data: bytes) -> list[str]:
@@ -201,7 +224,7 @@ class LineInput:
         lines: list[str] = []
         for part in ended:
             self._keep(part)
-            lines += self.end()
+            lines += self.end() or ([""] if self.keeps_empty else [])
         self._keep(rest)
         return lines
 

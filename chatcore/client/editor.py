@@ -22,7 +22,7 @@ MAX_PASTED_LINES = 3
 
 
 class Submit(NamedTuple):
-    """Enter, on a line that is not empty."""
+    """Enter, on a line that is not empty; or on an empty one, if a question stands."""
 
     text: str
 
@@ -75,6 +75,8 @@ class Editor:
         self.complete = complete
         self.secret = False
         """What is typed now is a password: it is not shown and not kept."""
+        self.asks = False
+        """A question stands: Enter alone is an answer, too."""
         self._conceal = conceal
         self.history = History()
         self.rang = False
@@ -191,7 +193,7 @@ class Editor:
         is_kept = not self.secret and self._concealed == self.text
         text = self.take()
         if not text:
-            return None
+            return Submit("") if self.asks else None
         if is_kept:
             self.history.add(text)
         return Submit(text)

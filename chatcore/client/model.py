@@ -16,12 +16,15 @@ from chatcore.client.acts import act_words, listed_words
 from chatcore.client.answers import (
     HINT,
     answer_words,
+    away_words,
     back_parts,
     found_words,
     lag_words,
     lost_parts,
+    page_words,
     refusal_words,
     room_words,
+    withdrawn_words,
 )
 from chatcore.client.lines import Kind, Line, notice
 from chatcore.client.names import fold
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 
     from chatcore.client.messages import Person, Request
 
-MAX_REFUSED = 64
-"""Refused lines that `/retry` can send again: as many as can be on their way at once."""
+MAX_REFUSED = 1024
+"""Lines that a server refused, for `/retry`: more than anybody types before it answers."""
 
 OF_ROOM = {"op", "deop", "lock", "unlock"}
 """Acts whose words do not say where."""
@@ -61,6 +64,8 @@ class Model:
         """As far as the server has told: a return may have ended it, which the next refusal shows."""
         self.reconnect = True
         """False: a loss is not told as one that will be repaired."""
+        self.is_called_back = False
+        """Somebody asked for the try that goes on: its failure is told, too."""
         self.leaving = False
         """Rooms that one leaves now are left for good, all of them."""
         self._server = server
@@ -69,8 +74,12 @@ class Model:
         self._parting = ""
         self._before = room  # where one was when one asked for another room
         self._refused: deque[Request] = deque(maxlen=MAX_REFUSED)
+        self._withdrawn: list[Request] = []
+        """All of them: they waited in the outbox, and nobody was shown their words."""
         self._last_reason = ""
         self._last_rename = ("", "", "")
+        self._told_away: set[str] = set()
+        """Folded: whose absence has been told, since they last went or came."""
         self._last_announced = ("", "", "")
         self._called(alias)
 
@@ -109,10 +118,17 @@ class Model:
         return notice(f"You are in {room} now.{topic}")
 
     def take_refused(self) -> list[Request]:
-        """The lines that were refused since the last time."""
-        refused = [*self._refused]
+        """The lines that were refused or withdrawn since the last time, in their order."""
+        unsent = [*self._withdrawn, *self._refused]
+        self._withdrawn.clear()
         self._refused.clear()
-        return refused
+        return unsent
+
+    def withdrawn(self, lines: list[Request]) -> list[Line]:
+        """Lines were typed before the server asked for its password. They are not shown: one of them may be it."""
+        self._withdrawn += [*self._refused, *lines]
+        self._refused.clear()
+        return notice(withdrawn_words(len(lines))) if lines else []
 
     def show(self, event: events.Event) -> list[Line]:  # noqa: C901, PLR0911 - one arm a kind of event
         match event:
@@ -147,25 +163,24 @@ class Model:
     def _on_welcomed(self, event: events.Welcomed) -> list[Line]:
         self._called(event.welcome.alias)
         self.operator = self.operator and event.welcome.resumed
-        self._last_reason = ""
+        self._last_reason, self.is_called_back = "", False
+        self._told_away.clear()
         self.rooms = {fold(each.room): _place(each) for each in event.welcome.rooms}
         if not self._joining:
             self._stay_or_move()
         if event.returning:
             return []
         lines = [Line(Kind.CONNECTED)]
-        if event.welcome.motd:
-            lines += notice(event.welcome.motd)
         for number, room in enumerate(event.welcome.rooms, 1):
             hint = HINT if number == len(event.welcome.rooms) else ""
             lines += notice(*room_words(room, hint))
-        return lines + (notice(event.welcome.kept) if event.welcome.kept else [])
+        return lines + notice(*filter(None, (event.welcome.motd, event.welcome.kept)))
 
     def _on_lost(self, lost: events.Lost) -> list[Line]:
-        """A long loss is told once, not at every try; again when its reason changes."""
-        if lost.again and lost.reason == self._last_reason:
+        """A long loss is told once, not at every try; again when its reason changes, or somebody asked for the try."""
+        if lost.again and lost.reason == self._last_reason and not self.is_called_back:
             return []
-        self._last_reason = lost.reason
+        self._last_reason, self.is_called_back = lost.reason, False
         name = "disconnected" if lost.joined else f"cannot connect to {self._server}"
         parts = lost_parts(lost, self.reconnect)
         return [Line(Kind.LOST, lost.reason, name=name, own=lost.joined, parts=parts)]
@@ -229,6 +244,7 @@ class Model:
     ) -> list[Line]:
         match event:
             case messages.Presence():
+                self._told_away.discard(fold(event.person.alias))
                 for place in self.rooms.values():
                     if fold(event.person.alias) in place.people:
                         place.people[fold(event.person.alias)] = event.person
@@ -245,7 +261,9 @@ class Model:
         lines = [line for each in history.records for line in self._record(each, past=True)]
         if not history.room:
             return lines + notice(found_words(len(history.records), history.more))
-        return lines or notice(f"Nothing was found in {history.room}.")
+        if not lines:
+            return notice(f"Nothing was found in {history.room}.")
+        return lines + notice(page_words(len(lines), history.room)) if history.re else lines
 
     def _record(  # noqa: PLR0911 - one arm a kind of record
         self, record: messages.Record, *, past: bool
@@ -290,9 +308,10 @@ class Model:
     def _renamed(self, record: messages.Renamed, line: Line) -> list[Line]:
         """One record comes for each room that is shared; it is one thing that happened."""
         rename = (record.sid, record.alias, record.to)
-        if rename == self._last_rename:
+        if rename == self._last_rename and not line.past:
             return []
-        self._last_rename = rename
+        if not line.past:
+            self._last_rename = rename
         return [replace(line, kind=Kind.RENAMED, other=record.to, room="")]
 
     def _crowd(self, crowd: messages.Crowd, past: bool) -> list[Line]:
@@ -310,12 +329,14 @@ class Model:
         ]
 
     def _follow(self, record: messages.Record) -> list[Line]:
-        """Keep who is where; lines only if one's own place changed by it."""
+        """Keep who is where; lines if one's own place changed by it, or whom one spoke to is away."""
         own = not isinstance(record, messages.Crowd) and self._is_own(record.sid)
         place = self.rooms.get(fold(getattr(record, "room", "")))
         match record:
             case messages.Left() if own:
                 return self._gone_from(record.room)
+            case messages.Direct() if own:
+                return self._away(record.to)
             case messages.Joined() if own and place is None:
                 self.rooms[fold(record.room)] = Place(record.room, "")
             case messages.Renamed():
@@ -336,6 +357,15 @@ class Model:
             case _:
                 pass
         return []
+
+    def _away(self, alias: str) -> list[Line]:
+        """Whoever says something to somebody who is away is told so, once."""
+        known = (place.people.get(fold(alias)) for place in self.rooms.values())
+        person = next(filter(None, known), None)
+        if person is None or person.state != "away" or fold(alias) in self._told_away:
+            return []
+        self._told_away.add(fold(alias))
+        return notice(away_words(person))
 
     def _rename(self, record: messages.Renamed) -> None:
         for place in self.rooms.values():

@@ -28,6 +28,7 @@ class Outgoing:
     request: Request
     data: bytes
     sent_at: float = 0.0
+    was_sent: bool = False
 
 
 class Outbox:
@@ -65,7 +66,7 @@ class Outbox:
         if not self._waiting or len(self._flight) >= MAX_IN_FLIGHT:
             return None
         outgoing = self._waiting.popleft()
-        outgoing.sent_at = now
+        outgoing.sent_at, outgoing.was_sent = now, True
         self._flight[outgoing.key] = outgoing
         return outgoing.data
 
@@ -81,6 +82,13 @@ class Outbox:
                 self._waiting.remove(outgoing)
                 return True
         return False
+
+    def withdraw(self) -> list[Request]:
+        """Takes back the lines that were never sent. One that was may be stored, and must be asked about again."""
+        lines = [each for each in self._waiting if each.request.is_line and not each.was_sent]
+        for each in lines:
+            self._waiting.remove(each)
+        return [each.request for each in lines]
 
     def requeue(self) -> None:
         """The connection is gone: nothing is in flight any more."""

@@ -17,6 +17,7 @@ import tty
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from chatcore.client.layout import wrap
 from chatcore.client.screen import RESET_COLOR, WRAP_ON, Line, Screen
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class Terminal:
         atexit.unregister(self._leave)
 
     def print_above(self, lines: list[str]) -> None:
-        self._write(self._screen.above(lines, self._line()))
+        columns, _ = self._size()
+        rows = [row for line in lines for row in wrap(line, columns)]
+        self._write(self._screen.above(rows, self._line()))
 
     def redraw(self) -> None:
         """After `Editor.feed`: also what it asked for besides."""

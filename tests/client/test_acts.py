@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -56,9 +57,9 @@ def test_in_words(changes, words):
     assert bool(shown) is bool(words)
 
 
-@pytest.mark.parametrize("time", [TIME, "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59Z", "x"])
-def test_the_moderation_log_lists_it_whatever_its_time(time):
-    act = ACT._replace(time=time, until="9999-12-31T23:59:59Z")
+@pytest.mark.parametrize("at", [TIME, "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59Z", "x"])
+def test_the_moderation_log_lists_it_whatever_its_time(at):
+    act = ACT._replace(time=at, until="9999-12-31T23:59:59Z")
     assert "Bob banned Carol from #dev" in listed_words(act)
     assert listed_words(act._replace(act="dance")) == ""
 
@@ -69,8 +70,13 @@ def test_the_moderation_log_lists_it_whatever_its_time(time):
         (Request("oper", name="root"), {}, "You are the operator root now, until you leave."),
         (Request("kick", name="bob"), {"alias": "Bob"}, "Bob is out of the server."),
         (Request("kick", name="Bob", room="#a"), {"room": "#a"}, ""),
-        (Request("ban", name="Bob"), {}, "Bob is banned from the server."),
-        (Request("ban", name="Bob", room="#a"), {}, "Bob is banned from #a."),
+        (Request("ban", name="Bob"), {}, "Bob is banned from the server, until it is taken back."),
+        (
+            Request("ban", name="Bob", room="#a", period="1h"),
+            {"room": "#a"},
+            "Bob is banned from #a for 1 hour.",
+        ),
+        (Request("mute", name="Bob", period="010m"), {}, "Bob is muted for 10 minutes."),
         (Request("unmute", name="Bob"), {}, "Bob may speak again."),
         (Request("announce", text="tea"), {"rooms": 3}, ""),
         (Request("bans"), {"bans": []}, "Nobody is banned."),
@@ -80,6 +86,30 @@ def test_an_answer_says_what_nothing_else_does(request_, ok, words):
     parsed = parse({"t": "ok", "re": "k", **ok})
     assert isinstance(parsed, Ok)
     assert answer_words(Answer(request_, parsed, 0.0)) == ([words] if words else [])
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_tokyo")
+@pytest.mark.parametrize(
+    ("until", "words"),
+    [
+        (TIME, "Bob, by Al, until 2026-11-20 23:02"),
+        ("", "Bob, by Al"),
+        ("no time", "Bob, by Al, until no time"),
+    ],
+    ids=["a moment", "for good", "no time"],
+)
+def test_the_end_of_a_ban_is_a_local_time(until, words):
+    ok = parse({"t": "ok", "re": "k", "bans": [{"name": "Bob", "by": "Al", "until": until}]})
+    assert answer_words(Answer(Request("bans"), ok, 0.0)) == [words]
 
 
 def test_bans_and_lag_are_listed():

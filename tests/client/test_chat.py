@@ -139,7 +139,9 @@ def test_a_server_that_is_not_there_yet_is_waited_for(start, loopback_server, ne
     joined(child)
 
 
-@pytest.mark.parametrize(("answer", "stored"), [("y\r", ["1\n2\n3\n4"]), ("n\r", []), ("\x03", [])])
+@pytest.mark.parametrize(
+    ("answer", "stored"), [("y\r", ["1\n2\n3\n4"]), ("n\r", []), ("\r", []), ("\x03", [])]
+)
 def test_a_long_paste_is_asked_about(start, loopback_server, answer, stored):
     child = joined(start())
     child.send("draft")
@@ -161,6 +163,18 @@ def test_ways_out_by_key(start, loopback_server, keys, code):
     child.send(keys)
     assert exit_code(child) == code
     assert modes(child) == child.before_modes
+
+
+def test_a_try_that_was_asked_for_is_told_when_it_fails_as_the_ones_before(start, loopback_server):
+    child = joined(start())
+    child.send("/reconnect\r")
+    child.expect_exact("-- You are connected.")
+    loopback_server.close()
+    refused = "── cannot connect to 127.0.0.1"
+    child.expect_exact(refused)
+    for _ in range(2):
+        child.send("/reconnect\r")
+        child.expect_exact(refused)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import termios
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,30 @@ def test_a_reader_that_left_is_told():
         write_lines(writer, ["one"])
     assert lost.value.is_reader_gone
     os.close(writer)
+
+
+@pytest.mark.parametrize(
+    ("typed", "rest"),
+    [(b"", ""), (b"open", "open"), (b"one\nopen", "open"), (b"one\n", "")],
+    ids=["nothing", "half", "a line and a half", "a line"],
+)
+def test_of_an_unseen_line_the_terminal_keeps_nothing(typed, rest):
+    person, terminal = os.openpty()
+    asks, answers = os.pipe()
+    stream = StreamConsole(terminal, bells=False, asks_fd=answers)
+    before = termios.tcgetattr(terminal)
+    assert stream.take() == "", "what can be seen stays"
+    stream.prompt("Password:", asks=True, hidden=True)
+    hidden = termios.tcgetattr(terminal)
+    os.write(person, typed)
+    assert stream.take() == rest
+    assert termios.tcgetattr(terminal) == hidden
+    os.write(person, b"next\n")
+    assert stream.read() == [Submit("next")]
+    stream.prompt("", asks=False, hidden=False)
+    assert termios.tcgetattr(terminal) == before
+    for fd in (person, terminal, asks, answers):
+        os.close(fd)
 
 
 def test_output_that_somebody_made_non_blocking_is_waited_for():

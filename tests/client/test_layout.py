@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcore.client.layout import lay_out
+from chatcore.client.layout import INDENT, INDENTED_COLUMNS, SGR, lay_out, wrap
 from chatcore.client.width import cells
 
 
@@ -78,3 +78,84 @@ def test_rows_fit_and_nothing_in_them_acts(text: str, columns: int) -> None:
             assert not any(
                 unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"} for each in row.shown
             )
+
+
+LINK = "https://example.org/a-b?c=d"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "rows"),
+    [
+        ("Zoë: what about the cake", 20, ["Zoë: what about the", "  cake"]),
+        ("fits in a row", 13, ["fits in a row"]),
+        ("12345  67 89", 5, ["12345", "67 89"]),
+        ("  indented line", 10, ["  indented", "line"]),
+        ("a   b    ccc dddd", 6, ["a   b", "ccc", "dddd"]),
+        (
+            "Bob: " + "x" * 40 + " and then more",
+            20,
+            ["Bob: " + "x" * 15, "  " + "x" * 18, "  xxxxxxx and then", "  more"],
+        ),
+        ("Bob: 日本語日本語日本語日本語 abc", 20, ["Bob: 日本語日本語日", "  本語日本語 abc"]),
+        ("日本語abcdefgh ijk mno", 9, ["日本語abc", "defgh ijk", "mno"]),
+        ("e\u0301" * 5 + " 😀 xyz abcd", 7, ["e\u0301" * 5, "😀 xyz", "abcd"]),
+        ("Bob: " + " " * 30 + "Eve: hi", 20, ["Bob:", "  Eve: hi"]),
+        (f"Bob: see {LINK}", 30, ["Bob: see", f"  {LINK}"]),
+        (f"Bob: see {LINK} now", 20, [f"Bob: see {LINK}", "  now"]),
+        (f"Bob: 12345 67890 12345 {LINK}", 20, ["Bob: 12345 67890", f"  12345 {LINK}"]),
+        (f"Bob: 123456789 12345 {LINK}", 20, ["Bob: 123456789 12345", f"  {LINK}"]),
+        ("-- \x1b[2mone two three\x1b[0m four", 8, ["-- \x1b[2mone\x1b[m", "\x1b[2mtwo\x1b[m"]),
+        ("a b", 1, ["a", "b"]),
+        ("漢 字", 1, ["漢", "字"]),
+        (" " * 30 + "漢 x", 20, ["漢 x"]),
+    ],
+)
+def test_what_arrives_is_broken_between_words(text: str, columns: int, rows: list[str]) -> None:
+    assert wrap(text, columns)[: len(rows)] == rows
+
+
+@pytest.mark.parametrize(
+    "blank",
+    ["\xa0", "\u3000", "\u2007", "\u2800", "漢", " "],
+    ids=["no-break", "ideographic", "figure", "braille", "wide", "space"],
+)
+@pytest.mark.parametrize(
+    "filler", ["x", "漢", "https://x/", "https://"], ids=["word", "wide", "address", "scheme"]
+)
+@pytest.mark.parametrize(
+    "forged",
+    ["[19:36] Bob: I quit", "Bob: I quit", "-- Bob has left"],
+    ids=["timed", "untimed", "notice"],
+)
+def test_nobody_writes_what_looks_like_another_line(forged: str, filler: str, blank: str) -> None:
+    """Wherever the terminal or we begin a row."""
+    columns = 40
+    words = forged.replace(" ", blank)
+    for padding in range(2 * columns):
+        rows = wrap(f"[19:36] Eve: {filler}{'x' * padding}{words}", columns)
+        edges = [row[at:] for row in rows for at in range(columns, len(row), columns)]
+        assert all(row.startswith(INDENT) for row in rows[1:])
+        assert not [edge for edge in edges if edge.startswith(("[", "Bob:", "--"))], rows
+
+
+WORDS = st.sampled_from(
+    ["a", "bcd", "ef-ghijk", "漢字", "x" * 30, LINK, "e\u0301", "😀", " ", "\x1b[1m", "\x1b[0m"]
+)
+
+
+@given(st.lists(WORDS).map(" ".join), st.integers(1, 40))
+def test_of_what_arrives_only_spaces_at_the_end_of_a_row_go(text: str, columns: int) -> None:
+    rows = [SGR.sub("", row) for row in wrap(text, columns)]
+    for row in rows:
+        assert LINK in row or columns == 1 or cells(row) <= columns
+    rest = plain = SGR.sub("", text)
+    for row in (rows[0], *(row.removeprefix(INDENT) for row in rows[1:])):
+        rest = (
+            rest.removeprefix(row) if rest.startswith(row) else rest.lstrip(" ").removeprefix(row)
+        )
+    assert rest.strip(" ") == ""
+    assert "".join(rows).replace(" ", "") == plain.replace(" ", "")
+    room = columns - (len(INDENT) if columns >= INDENTED_COLUMNS else 0)
+    whole = [word for word in plain.split() if word.isascii() and len(word) <= room]
+    kept = " ".join(rows).split()
+    assert [word for word in kept if word in whole] == whole

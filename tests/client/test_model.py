@@ -7,7 +7,7 @@ import pytest
 from chatcore.client import events, messages
 from chatcore.client.lines import Kind, Line, notice
 from chatcore.client.messages import Names, Person, Request, Room
-from chatcore.client.model import Model
+from chatcore.client.model import MAX_REFUSED, Model
 
 TIME = "2026-11-20T14:02:11.000Z"
 
@@ -122,6 +122,19 @@ def test_a_rename_is_told_once_however_many_rooms_are_shared(model):
     assert len(model.show(first._replace(seq=11))) == 1
 
 
+def test_a_page_tells_a_rename_that_was_seen_as_well(model):
+    rename = messages.Renamed(8, TIME, "#lobby", "Bob", "Rob", "bob")
+    model.show(rename)
+    page = messages.History("r", "#lobby", (said("hi"), rename, rename._replace(seq=9)), False)
+    assert [line.kind for line in model.show(page)] == [
+        Kind.SAID,
+        Kind.RENAMED,
+        Kind.RENAMED,
+        Kind.NOTICE,
+    ]
+    assert model.show(rename._replace(seq=10, room="#dev")) == []
+
+
 def test_who_is_where_is_kept(model):
     model.show(messages.Joined(8, TIME, "#lobby", "Bob", "bob"))
     model.show(messages.Presence(Person("bob", "away", "tea")))
@@ -187,6 +200,26 @@ def test_a_refused_line_is_told_with_its_text_and_can_be_sent_again(model):
     lines = model.show(events.Refusal(request, "flood", "Too much at once."))
     assert lines == [Line(Kind.REFUSED, "Not sent: “hi there” (Too much at once)")]
     assert model.take_refused() == [request]
+    assert model.take_refused() == []
+
+
+def test_how_to_become_an_operator_is_told_as_it_is_done_here(model):
+    words = "Only operators can do that. Become one: /oper NAME password"
+    lines = model.show(events.Refusal(Request("mute", name="Bob"), "not_operator", words))
+    assert texts(lines) == ["Only operators can do that. Become one: /oper NAME"]
+
+
+def test_what_was_typed_ahead_is_told_without_its_words_and_can_be_sent(model):
+    typed = [Request("say", room="#lobby", text=f"line {number}") for number in range(1500)]
+    refused, flooded = typed[0], typed[-1]
+    model.show(events.Refusal(refused, "flood", "Too much at once."))
+    (line,) = model.withdrawn(typed[1:])
+    assert "1,499 lines" in line.text
+    assert "line 1" not in line.text
+    assert model.withdrawn([]) == []
+    for _ in range(MAX_REFUSED):
+        model.show(events.Refusal(flooded, "flood", "Too much at once."))
+    assert model.take_refused() == typed + [flooded] * MAX_REFUSED, "all of them, in their order"
     assert model.take_refused() == []
 
 
@@ -259,6 +292,42 @@ def test_history_is_past_and_changes_nothing(model):
     ]
 
 
+def test_a_page_that_was_asked_for_says_how_much_it_is(model):
+    page = messages.History("r", "#lobby", (said("one"), said("two")), True)
+    assert model.show(page)[-1] == notice("2 lines of #lobby.")[0]
+    assert model.show(page._replace(records=page.records[:1]))[-1].text == "1 line of #lobby."
+    unasked = model.show(page._replace(re=""))
+    assert [line.kind for line in unasked] == [Kind.SAID, Kind.SAID]
+
+
+def test_whom_one_writes_to_is_said_to_be_away_once_a_time(model):
+    def written(to, sid="me"):
+        return texts(model.show(messages.Direct(9, TIME, "Alice", to, sid, "", "hi")))[1:]
+
+    model.show(messages.Joined(8, TIME, "#dev", "Zoë", "zoe"))
+    assert written("Zoë") == []
+    model.show(messages.Presence(Person("Zoë", "away", "日本")))
+    assert written("zoë", sid="bob") == [], "only the writer"
+    assert written("zoë") == ["Zoë is away: 日本"]
+    assert written("Zoë") == []
+    model.show(messages.Presence(Person("Zoë", "here", "")))
+    assert written("Zoë") == []
+    model.show(messages.Presence(Person("Zoë", "away", "")))
+    assert written("Zoë") == ["Zoë is away."]
+    assert written("Nobody") == []
+
+
+def test_the_words_to_those_who_arrive_stand_behind_where_one_is(model):
+    told = welcome("#lobby").welcome._replace(motd="Be kind.", kept="Kept for a day.")
+    assert texts(model.show(events.Welcomed(told, False))) == [
+        "",
+        "You are in #lobby.",
+        "Here: Alice (1). /help lists the commands.",
+        "Be kind.",
+        "Kept for a day.",
+    ]
+
+
 def test_what_a_search_found_says_where_and_how_much_it_is(model):
     found = (said("tea"), said("more tea", room="#dev"))
     lines = model.show(messages.History("r", "", found, True))
@@ -287,6 +356,15 @@ def test_a_long_loss_is_told_once_until_its_reason_changes(model):
     assert line.parts == ("retry in 4 s", "1 line waiting")
     assert model.show(refused) == []
     assert model.show(refused._replace(reason="no answer")) != []
+
+
+def test_a_try_that_was_asked_for_is_told_once(model):
+    lost = events.Lost("connection refused", 4.2, 0, again=False, joined=True)
+    model.show(lost)
+    again = lost._replace(again=True, retry_s=7)
+    model.is_called_back = True
+    assert model.show(again)[0].parts == ("retry in 7 s",)
+    assert model.show(again) == []
 
 
 @pytest.mark.parametrize(

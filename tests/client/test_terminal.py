@@ -185,6 +185,16 @@ def test_a_wrapped_line_is_not_torn_by_arriving_ones(shell: Shell) -> None:
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
+def test_what_arrives_is_broken_between_words_at_the_width_of_now(shell: Shell) -> None:
+    shell.child.setwinsize(ROWS, 24)
+    shell.screen.resize(ROWS, 24)
+    shell.enter()
+    shell.child.send("what did you say about the cake\r")
+    shell.wait("said 'what")
+    shell.wait("the cake'")
+    assert shell.rows()[-2:] == ["said 'what did you say", "  about the cake'"]
+
+
 def test_a_long_paste_is_taken_while_lines_arrive(shell: Shell) -> None:
     shell.enter()
     shell.child.send(b"\x1b[200~" + b"a line\r" * 2000 + b"\x1b[201~")

@@ -91,5 +91,7 @@ class Puppet:
                 self.says(self._answers.pop(0) if self._answers else self._welcome)
             case "quit":
                 self.says(line("bye", reason="quit"))
+            case "oper":
+                self.says(line("ok", **tag, operator=message["name"]))
             case _:
                 pass

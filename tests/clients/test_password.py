@@ -65,8 +65,8 @@ def test_without_an_editor_it_is_unseen_as_well(
     alice.until_quiet(lambda: alice.modes != alice.modes_before, "no echo")
     alice.types(SECRET)
     alice.until(lambda: "Connected to the server!" in alice.lines, "the welcome")
+    alice.until_quiet(lambda: alice.modes == alice.modes_before, "the modes as they were")
     assert SECRET.encode() not in alice.raw
-    assert alice.modes == alice.modes_before
 
 
 def test_nobody_to_ask_is_77_and_says_where_it_may_come_from(

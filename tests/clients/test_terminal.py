@@ -26,6 +26,12 @@ TYPED = {
 }
 
 
+def unwrapped(rows: list[str]) -> str:
+    """A line that arrived, in one piece: all but its first row are indented."""
+    first, *others = rows or [""]
+    return "".join([first, *(row.removeprefix("  ") for row in others)])
+
+
 def pieces(text: str, size: int) -> list[str]:
     return [text[at : at + size] for at in range(0, len(text), size)]
 
@@ -52,7 +58,7 @@ def test_a_line_being_typed_is_not_torn_by_arriving_ones(chatters: Chatters, tex
     bob.sees(f"^Alice: {text}$")
     alice.settle()
     rows = alice.said[len(before + arrived) :]
-    assert "".join(rows).startswith(f"Alice: {text}-- pong"), "one's own line is shown once"
+    assert unwrapped(rows).startswith(f"Alice: {text}-- pong"), "one's own line is shown once"
 
 
 def test_a_long_line_that_arrives_leaves_a_wrapped_line_whole(chatters: Chatters) -> None:
@@ -65,7 +71,7 @@ def test_a_long_line_that_arrives_leaves_a_wrapped_line_whole(chatters: Chatters
     before = len(alice.said)
     bob.send(theirs)
     arrived = f"Bob: {theirs}"
-    alice.until(lambda: "".join(alice.said[before:]) == arrived, "the arriving line, whole")
+    alice.until(lambda: unwrapped(alice.said[before:]) == arrived, "the arriving line, whole")
     alice.until(lambda: alice.typed == PROMPT + mine, "the typed again")
 
 

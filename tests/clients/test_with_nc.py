@@ -89,7 +89,7 @@ def test_escapes_typed_by_an_nc_user_never_reach_a_terminal_raw(chatters: Chatte
         alice.sees(rf"^Mallory: <{number} .*>$")
     everything = "".join(HOSTILE.values())
     mallory.send(f"/me <action {everything}>", f"/msg Alice <direct {everything}>")
-    alice.sees(r"<action .*", r"<direct .*")
+    alice.sees(r"<action", r"<direct")
     mallory.send(f"/topic {everything}<topic>", f"/away {everything}<away>")
     alice.sees("set the topic:")
     alice.types("/who", "/topic")
