@@ -16,12 +16,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.conftest import DEADLINE_S, PATIENCE, Server
+from tests.conftest import DEADLINE_S, PATIENCE, Server, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEADLINE_MS = DEADLINE_S * PATIENCE * 1000
+expect.set_options(timeout=DEADLINE_MS)
 
 ARGUMENTS = [
     "--disable-gpu",
@@ -99,18 +100,49 @@ class Visitor:
 
     def reads(self, text: str) -> None:
         """The text stands in the flow, once."""
-        expect(self.page.locator("#log").get_by_text(text, exact=True)).to_have_count(
-            1, timeout=DEADLINE_MS
-        )
+        expect(self.page.locator("#log").get_by_text(text, exact=True)).to_have_count(1)
+
+    def shows(self, texts: list[str]) -> None:
+        """All that was said and is shown, in order. After a return the past may come behind what is new."""
+        expect(self.page.locator("#log .line .text")).to_have_text(texts)
 
     def texts(self) -> list[str]:
-        """What was said, in order, as far as it is shown."""
+        """What is shown at this moment: for what cannot change any more."""
         return self.page.locator("#log .line .text").all_inner_texts()
+
+    def sees(self, *people: str) -> None:
+        expect(self.page.locator("#people .name")).to_have_text(people)
+
+    def goes_to(self, place: str) -> None:
+        """As far as the name over the lines; a room that is joined comes with the server's answer."""
+        expect(self.page.locator("#room-name")).to_have_text(place)
+
+    def goes_offline(self) -> None:
+        """The network goes, and the page has noticed: what is said from now on is not on its way."""
+        self.context.set_offline(True)
+        expect(self.page.locator("#banner")).to_contain_text("Connection lost")
+
+    def tries_now(self) -> None:
+        """Press the button of the banner, unless the page has come back by itself: then nobody sees it."""
+        self.page.locator("#banner-now").dispatch_event("click")
+
+    def finds(self, words: str, lines: int = 1) -> None:
+        """Search until so many are found: what was said a moment ago is placed in the index a little later."""
+
+        def found() -> bool:
+            head = self.page.locator("#found-head")
+            head.evaluate("head => head.textContent = ''")
+            self.page.fill("#search-words", words)
+            self.page.press("#search-words", "Enter")
+            expect(head).not_to_be_empty()
+            return self.page.locator("#found-lines li").count() >= lines
+
+        eventually(found, f"{lines} lines with {words}")
 
     def has_stored(self, text: str) -> None:
         """One's own line has its tick."""
         line = self.page.locator("#log .line:not(.pending)", has_text=text)
-        expect(line.locator(".tick")).to_have_count(1, timeout=DEADLINE_MS)
+        expect(line.locator(".tick")).to_have_count(1)
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)

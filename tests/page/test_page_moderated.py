@@ -54,11 +54,11 @@ def test_whom_it_concerns_reads_what_was_done(start: Start, visit: Visit, settin
     root.ask("invite", name="Alice", room="#den")
     expect(events.last).to_contain_text("Ann invites you to #den")
     alice.page.click("#log .event >> text=Go to #den")
-    expect(alice.page.locator("#room-name")).to_have_text("#den")
+    alice.goes_to("#den")
     root.ask("op", name="Alice", room="#den")
     expect(events.last).to_contain_text("Ann made you a moderator")
     root.ask("kick", name="Alice", room="#den", text=HOSTILE)
-    expect(alice.page.locator("#room-name")).to_have_text("#lobby")
+    alice.goes_to("#lobby")
     expect(events.last).to_contain_text(f"Ann kicked you out of #den ({HOSTILE})")
     expect(alice.page.locator("#rooms .place")).to_have_text(["#lobby"])
     assert alice.evaluate("document.querySelectorAll('#house img').length") == 0
@@ -116,7 +116,7 @@ def test_a_moderator_locks_a_room(start: Start, visit: Visit) -> None:
     bob = start.native("Bob")
     alice = visit(server, "Alice")
     alice.say("/join #den")
-    expect(alice.page.locator("#room-name")).to_have_text("#den")
+    alice.goes_to("#den")
     alice.say("/lock sesame")
     expect(alice.page.locator("#log .event").last).to_contain_text("Alice locked the room")
     assert bob.ask("join", room="#den")["code"] == "room_locked"

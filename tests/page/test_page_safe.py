@@ -118,13 +118,13 @@ def test_hostile_text_stays_text(start: Start, visit: Visit) -> None:
     bob.ask("ping")
     alice.say("the end of it")
     alice.has_stored("the end of it")
-    for place in alice.page.locator("#privates .place").all():
-        place.click()
+    expect(alice.page.locator("#privates .place")).to_have_count(1)
+    alice.page.click("#privates .place")
     alice.page.locator("#rooms .place").first.click()
     bob.send("quit", text=MARKUP[0])
     expect(alice.page.locator("#log .event", has_text=f"({MARKUP[0]})")).to_have_count(1)
     violations: Any = alice.evaluate("violations")
-    links = {link.get_attribute("href") or "" for link in alice.page.locator("a").all()}
+    links = alice.page.locator("a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
     bad = [link for link in links if not link.startswith(("https://", "http://"))]
     made = alice.evaluate(MADE)
     print(f"\nS10: {tried} tried, {len(violations) + len(bad) + made + len(alice.trouble)} failed")
@@ -156,10 +156,7 @@ def test_hostile_text_stays_text_wherever_else_it_is_shown(
     )
     eventually(lambda: alice.evaluate(LEFT) == len(MARKUP), "everybody has left, with words")
     alice.evaluate("delete document.hasFocus")
-    while alice.page.locator("#found-lines li").count() < len(MARKUP):
-        alice.page.fill("#search-words", "needle")
-        alice.page.press("#search-words", "Enter")
-        alice.page.wait_for_selector("#found:not([hidden])")
+    alice.finds("needle", len(MARKUP))
     for text in MARKUP[:12]:
         alice.say(text)
         alice.say(f"/msg nobody {text}")
@@ -212,6 +209,7 @@ def test_nothing_serious_for_axe(start: Start, visit: Visit, screen: str, colors
     alice.page.wait_for_selector("#privates .badge", state="attached")
     found += serious(alice)
     alice.say("/join #dev")
+    alice.goes_to("#dev")
     found += serious(alice)
     if screen == "phone":
         alice.page.click("#show-rooms")

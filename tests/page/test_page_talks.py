@@ -73,13 +73,13 @@ def test_a_reload_loses_nothing_and_keeps_the_order(
         bob.say(f"b{number}", f"answer {number}")
         bob.settle()
     alice.has_stored("line 19")
+    alice.reads("answer 19")
     before = alice.texts()
     assert len(before) == 40
     alice.page.reload()
     alice.is_in()
-    alice.reads("answer 19")
-    assert alice.texts() == before
-    assert alice.page.locator("#people .name").all_inner_texts() == ["Alice", "Bob"]
+    alice.shows(before)
+    alice.sees("Alice", "Bob")
 
 
 def test_offline_lines_wait_and_are_sent_once(start: Start, visit: Visit, tmp_path: Path) -> None:
@@ -88,17 +88,15 @@ def test_offline_lines_wait_and_are_sent_once(start: Start, visit: Visit, tmp_pa
     alice = visit(server, "Alice")
     alice.say("before")
     alice.has_stored("before")
-    alice.context.set_offline(True)
-    expect(alice.page.locator("#banner")).to_contain_text("Connection lost")
+    alice.goes_offline()
     alice.say("typed while away")
     expect(alice.page.locator(".line.pending")).to_have_count(1)
     expect(alice.page.locator("#banner")).to_contain_text("1 line waits")
     bob.say("b1", "said meanwhile")
     alice.context.set_offline(False)
     alice.has_stored("typed while away")
-    alice.reads("said meanwhile")
     expect(alice.page.locator("#banner")).to_be_hidden()
-    assert alice.texts() == ["before", "said meanwhile", "typed while away"]
+    alice.shows(["before", "said meanwhile", "typed while away"])
     bob.read_until(lambda message: message.get("text") == "typed while away")
     assert bob.settle() == []
 
@@ -116,13 +114,13 @@ def test_the_server_is_killed_under_an_open_page(
     expect(alice.page.locator(".line.pending")).to_have_count(2)
     start.server("--port", str(server.address[1]), data=tmp_path / "data")
     bob = start.native("Bob")
-    alice.page.click("#banner-now")
+    alice.tries_now()
     alice.has_stored("pending two")
-    assert alice.texts() == ["before the kill", "pending one", "pending two"]
+    alice.shows(["before the kill", "pending one", "pending two"])
     page = bob.ask("history", room="#lobby", limit=100)
     said = [record["text"] for record in page["records"] if record["t"] == "say"]
     assert said == ["before the kill", "pending one", "pending two"]
-    assert alice.page.locator("#people .name").all_inner_texts() == ["Alice", "Bob"]
+    alice.sees("Alice", "Bob")
 
 
 def test_what_was_under_way_when_the_page_was_reloaded_is_sent(
@@ -130,7 +128,7 @@ def test_what_was_under_way_when_the_page_was_reloaded_is_sent(
 ) -> None:
     server = start.server(data=tmp_path / "data")
     alice = visit(server, "Alice")
-    alice.context.set_offline(True)
+    alice.goes_offline()
     alice.say("still on its way")
     expect(alice.page.locator(".line.pending")).to_have_count(1)
     # Offline there is nothing to reload from: the network comes back with the new page.
@@ -139,7 +137,7 @@ def test_what_was_under_way_when_the_page_was_reloaded_is_sent(
     alice.page.reload()
     alice.is_in()
     alice.has_stored("still on its way")
-    assert alice.texts() == ["still on its way"]
+    alice.shows(["still on its way"])
 
 
 def test_two_tabs_are_one_person(start: Start, visit: Visit) -> None:
@@ -207,7 +205,7 @@ def test_a_line_that_is_refused_can_be_tried_again_changed_or_removed(
     alice.page.press("#text", "Enter")
     alice.page.click(".refusal >> text=Remove")
     expect(alice.page.locator(".line.pending")).to_have_count(0)
-    assert alice.texts() == ["are you there?"]
+    alice.shows(["are you there?"])
 
 
 def test_what_is_too_long_stays_in_the_field(start: Start, visit: Visit) -> None:

@@ -2,7 +2,7 @@
 // parts, so that `/kick Bob being rude` becomes {t: "kick", name: "Bob", text: "being rude"}.
 
 // Command → its fields in order. One in [] may be missing, one that ends in … takes the rest; a room is a word with
-// its #, and `for` a word that looks like a time.
+// its #, `for` a word that looks like a time, and one with a word in capitals stands behind its own name.
 const FIELDS = {
   join: ["room", "[topic or key…]"],
   part: ["[#room]"],
@@ -14,6 +14,7 @@ const FIELDS = {
   who: ["[#room]"],
   rooms: [],
   help: ["[command]"],
+  history: ["[limit]", "[since MOMENT]", "[before SEQ]", "[after SEQ]"],
   last: ["from", "[limit]"],
   search: ["text…"],
   quit: ["[text…]"],
@@ -38,21 +39,30 @@ const AS = { topicorkey: "topic" }; // what the server calls it: it takes one fo
 
 // Without a room, these mean the one that is shown; the second kind only from somebody who is no operator, because an
 // operator without a room means the whole server.
-const IN_ROOM = new Set(["part", "topic", "last", "op", "deop", "lock", "invite", "who"]);
+const IN_ROOM = new Set(["part", "topic", "history", "last", "op", "deop", "lock", "invite", "who"]);
 const IN_THE_HOUSE = new Set(["kick", "ban", "unban", "bans"]);
 
+// These mean nothing where there is none: in a conversation. (To part from one is to close it.)
+export const NEED_ROOM = new Set(["topic", "history", "last", "op", "deop", "lock", "invite"]);
+
 const SPAN = /^\d{1,6}[smhdw]$/;
-const NUMBER = /^\d{1,3}$/;
+const PRIVATE = /^\s*\/(msg|oper)(?=\s|$)/im; // at the beginning of any line; their words are for nobody else
+const NUMBERS = { limit: /^\d{1,3}$/, before: /^\d{1,15}$/, after: /^\d{1,15}$/ };
 
 export const names = () => Object.keys(FIELDS);
 
 // `where`: the room that is shown, or "" and `to`, the person one talks with; whether one is an operator.
+// A command stands at the very beginning: behind a space, or on a later line, it is said as it stands. Unless its words
+// are private: then it is a mistake.
 // {command, message} | {error}
 export function parse(typed, where) {
-  if (!typed.startsWith("/")) return spoken("say", typed, where);
+  if (!typed.startsWith("/")) {
+    const inside = typed.match(PRIVATE)?.[1].toLowerCase();
+    if (inside) return { error: `This would say a /${inside} aloud. A command begins the text; to say it, put a word before it.` };
+    return spoken("say", typed, where);
+  }
   if (typed.startsWith("//")) return spoken("say", typed.slice(1), where);
   const [, command, rest] = typed.match(/^\/(\S*)\s*([^]*)$/);
-  if (command === "history") return { error: "Scroll up: older lines come by themselves." };
   if (!Object.hasOwn(FIELDS, command)) return { error: `There is no command /${command}. /help lists them; //${command} says it.` };
   const message = fill(command, rest.trim());
   if (!message) return { error: `Usage: ${usage(command)}` };
@@ -73,12 +83,14 @@ function fill(command, words) {
   for (const field of FIELDS[command]) {
     const name = field.replace(/[^a-z]/g, "");
     const takesRest = field.includes("…");
-    const word = takesRest ? left : left.split(/\s/, 1)[0];
-    const fits = word && !(field.includes("#") && !word.startsWith("#")) && !(name === "for" && !SPAN.test(word));
+    const [, key, rest] = / [A-Z]+\]$/.test(field) ? (left.match(/^([a-z]+)\s+([^]+)$/) ?? []) : [, name, left];
+    const word = takesRest ? rest : rest?.split(/\s/, 1)[0];
+    const fits = key === name && word && !(field.includes("#") && !word.startsWith("#")) &&
+      !(name === "for" && !SPAN.test(word)) && !(NUMBERS[name] && !NUMBERS[name].test(word));
     if (!fits && field.startsWith("[")) continue;
-    if (!fits || (name === "limit" && !NUMBER.test(word))) return undefined;
-    message[AS[name] ?? name] = name === "limit" ? Number(word) : word;
-    left = takesRest ? "" : left.slice(word.length).trim();
+    if (!fits) return undefined;
+    message[AS[name] ?? name] = NUMBERS[name] ? Number(word) : word;
+    left = takesRest ? "" : rest.slice(word.length).trim();
   }
   return left ? undefined : message;
 }

@@ -66,6 +66,11 @@ export class Composer {
     this.draw();
   }
 
+  // More can be completed than a moment ago.
+  offerAgain() {
+    if (document.activeElement === this.field && this.chosen < 0) this.offer();
+  }
+
   draw() {
     const list = id("offers");
     list.hidden = !this.offers.length;

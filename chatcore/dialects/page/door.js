@@ -23,6 +23,8 @@ export class Door {
   show(alias, words = "", code = "") {
     const wantsPassword = code === "password_needed" || code === "password_wrong";
     const wasOpen = this.isOpen;
+    // The rest of what somebody is typing is no name and no password.
+    const inTheMiddle = document.activeElement === id("text") && id("text").value !== "";
     id("door").hidden = false;
     id("house").hidden = true;
     document.title = "chatcore";
@@ -30,7 +32,7 @@ export class Door {
     if (wantsPassword) id("door-password-part").hidden = false;
     this.say(code === "password_needed" && id("door-password").value === "" ? "This server has a password." : words);
     const field = id(wantsPassword ? "door-password" : "door-alias");
-    field.focus();
+    (inTheMiddle ? id("door-error") : field).focus();
     if (wasOpen) field.select();
   }
 

@@ -134,7 +134,8 @@ export class Flow {
     let before = lines[from - first - 1];
     for (const line of lines.slice(from - first, to - first)) {
       if (!before || dayKey(before.time) !== dayKey(line.time)) elements.push(dayElement(line.time));
-      const isNew = newFrom !== null && line.seq > newFrom && (!before || before.seq <= newFrom);
+      // Where nobody has looked before, all of it is new, and nobody has left.
+      const isNew = newFrom > 0 && line.seq > newFrom && (!before || before.seq <= newFrom);
       if (isNew) elements.push(newElement());
       elements.push(lineElement(line, isNew ? undefined : before, this.model, this.on), ...noticesOf(notices, line.seq));
       before = line;
@@ -198,6 +199,9 @@ export class Flow {
     line.scrollIntoView({ block: "center" });
     line.classList.add("pointed");
     setTimeout(() => line.classList.remove("pointed"), POINTED_MS);
+    // Whoever still sees the end reads along.
+    this.following = this.left < AT_END_PX && this.to >= this.end && this.place.live;
+    this.edges();
   }
 }
 

@@ -1,49 +1,55 @@
 // The page: joins the link (bytes), the model (what is known) and the view (what is seen), and takes what people do.
 
-import { parse } from "./commands.js";
+import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
+import { Crowd } from "./crowd.js";
 import { Door } from "./door.js";
+import { Drafts } from "./drafts.js";
 import { id } from "./element.js";
+import { watchTyping } from "./keyboard.js";
 import { Link } from "./link.js";
 import { Model } from "./model.js";
 import { notify, watchNotify } from "./notify.js";
-import { isRoom } from "./place.js";
+import { isRoom, MEANWHILE_MOST } from "./place.js";
+import { Rooms } from "./rooms.js";
 import { Searching } from "./searching.js";
 import { closeSides, hasMouse, watchSides } from "./sides.js";
-import { thisTab, throttled } from "./storage.js";
-import { count, dateTime, fold, tooLong } from "./text.js";
+import { Speaking } from "./speaking.js";
+import { thisTab } from "./storage.js";
+import { dateTime, fold } from "./text.js";
 import { titleOf, View } from "./view.js";
-import { answerWords } from "./words.js";
 
 const HISTORY_LINES = 50;
 const PAGE_LINES = 100;
 const ROOMS_RECALLED = 10; // rooms whose past is fetched on a reload; the others when they are opened
 const WORDS_MS = 500; // the server's words to those who arrive stand behind the past, which comes at once
-const CROWD_MS = 10_000; // until somebody looks at who is in a room whose crowd changes
 
 const OPEN = "chatcore.open";
 
-const model = new Model((what, place) => view.changed(what, place));
+const model = new Model((what, place) => {
+  view.changed(what, place);
+  if (what === "pending") banner.refresh();
+});
 model.attentive = () => document.visibilityState === "visible" && document.hasFocus() && !door.isOpen;
 model.following = () => view.flow.following;
 
 const view = new View(model, {
   open: openByHand,
   speakTo: (alias) => openByHand(`@${alias}`),
-  join: (room) => attempt(() => join({ t: "join", room })),
+  join: (room) => attempt(() => speaking.go({ t: "join", room })),
   older: () => page({ before: model.room.lines[0]?.seq }),
   newer: () => page({ after: model.room.lines.at(-1)?.seq }),
-  retry,
-  edit(line) {
-    drop(line);
-    composer.text = [line.text, composer.text].filter(Boolean).join("\n");
-    id("text").focus();
-  },
-  drop,
+  retry: (line) => speaking.retry(line),
+  edit: (line) => speaking.edit(line),
+  drop: (line) => speaking.drop(line),
 });
 
-const composer = new Composer(id("text"), { people, rooms: () => knownRooms }, submit);
-const searching = new Searching({ ask: (message) => link.ask(message), model, view, open, attempt });
+const ask = (message) => link.ask(message);
+const rooms = new Rooms(ask, () => composer.offerAgain());
+const composer = new Composer(id("text"), { people, rooms: () => rooms.names }, () => speaking.enter());
+const drafts = new Drafts(composer, model);
+const searching = new Searching({ ask, model, view, open, attempt });
+const crowd = new Crowd({ ask, model });
 const door = new Door((alias, password) => link.join(alias, password));
 
 const link = new Link(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`, {
@@ -54,18 +60,22 @@ const link = new Link(`${location.protocol === "https:" ? "wss:" : "ws:"}//${loc
   left(words) {
     model.past.forget();
     model.reset();
-    composerPlace = "";
-    composer.text = "";
     thisTab.remove(OPEN);
+    opened = "";
     door.show(link.alias, words);
+    drafts.forget();
   },
 });
+
+const banner = new Banner(link);
+const speaking = new Speaking({ link, model, view, composer, drafts, searching, attempt, trouble, join, latest, moved, open: openByHand });
 
 // What comes from the server
 
 function welcome(message, returned) {
   const arriving = door.isOpen;
   model.welcome(message, returned);
+  crowd.arrived();
   door.close();
   remember();
   for (const line of link.outbox.lines) {
@@ -106,12 +116,12 @@ function record(message) {
   const mine = message.sid === model.sid;
   if (mine && message.id) link.outbox.settle(message.id);
   model.take(message);
-  if (message.t === "crowd") freshenSoon();
+  if (message.t === "crowd") crowd.moved();
   if (mine && (message.t === "join" || message.t === "leave" || message.t === "nick")) {
     remember();
     if (message.t === "join") discover(message.room);
   }
-  showDraft();
+  moved();
   notify(message, model, openByHand);
 }
 
@@ -135,7 +145,7 @@ function acknowledged({ id: line, seq }) {
 function refused(message) {
   if (message.id && model.isPending(message.id)) {
     link.outbox.settle(message.id);
-    model.refused(message.id, message.words);
+    model.refused(message.id, message.words, message.code);
   } else {
     trouble(message.words);
   }
@@ -157,120 +167,96 @@ async function recall(rooms) {
   model.caughtUp();
 }
 
-let countdown;
-
 function stateChanged(state, detail) {
-  clearInterval(countdown);
   if (state === "refused") {
+    banner.say("");
     door.show(link.alias, detail.words, detail.code);
   } else if (state === "here") {
-    view.banner("");
+    banner.say("");
   } else if (state === "waiting") {
-    view.banner(detail.words);
+    banner.say(detail.words);
   } else if (state === "lost") {
-    const tell = () => view.banner(lostWords(), `Trying again in ${Math.max(0, Math.ceil((detail - Date.now()) / 1000))} s.`);
-    tell();
-    countdown = setInterval(tell, 1_000);
+    banner.lost(detail);
     if (door.isOpen) door.say("The server does not answer. Trying again …");
-  } else if (!door.isOpen) {
-    view.banner("Connecting …");
+  } else {
+    banner.say(door.isOpen ? "" : "Connecting …");
   }
-}
-
-function lostWords() {
-  const waiting = link.outbox.lines.length;
-  const lines = waiting ? ` ${count(waiting, "line waits", "lines wait")} to be sent.` : "";
-  const what = link.stopping ? "The server has stopped." : "Connection lost.";
-  return `${what} You can go on typing.${lines}`;
 }
 
 // Places
 
-let composerPlace = "";
+let opened = ""; // as it is kept for a reload
 
-// What is being typed belongs to the place it is typed in.
-function showDraft() {
-  if (composerPlace === model.active) return;
-  const before = model.places.get(composerPlace);
-  if (before) before.draft = composer.text;
-  composerPlace = model.active;
-  composer.text = model.room?.draft ?? "";
-  if (model.room) thisTab.set(OPEN, model.room.name);
+// Another place may be shown now. `along`: what stands in the field was typed for it.
+function moved({ along = false } = {}) {
+  drafts.show({ along });
+  speaking.moved();
+  if (!model.room || model.room.name === opened) return;
+  opened = model.room.name;
+  thisTab.set(OPEN, opened);
 }
 
-function open(name) {
+function open(name, { along = false } = {}) {
+  const before = model.room;
   model.open(name);
-  showDraft();
+  moved({ along });
+  model.tidy(before);
   closeSides();
   const place = model.room;
   if (isRoom(place) && place.more && !place.lines.length) page({});
-  if (place.people.stale) freshen();
+  crowd.look();
 }
 
-function openByHand(name) {
-  open(name);
+function openByHand(name, { along = false } = {}) {
+  open(name, { along });
   if (hasMouse()) id("text").focus();
 }
 
 const remember = () => link.remember(model.rooms, model.alias);
 
+// Into a room, without showing it.
 async function join(message) {
   const answer = await link.ask(message);
   model.enter(answer);
+  model.changed("places");
+  crowd.arrived();
   remember();
-  openByHand(answer.room);
+  return answer.room;
 }
 
 // Lines before the first, behind the last, or, without either, the latest.
 async function page(where) {
   const place = model.room;
   if (place.asking || !isRoom(place)) return;
-  place.asking = true;
-  await attempt(async () => {
+  const anew = !("after" in where || "before" in where);
+  place.meanwhile = [];
+  place.asking = attempt(async () => {
     const answer = await link.ask({ t: "history", room: place.name, limit: PAGE_LINES, ...where });
-    model.history(answer, { after: "after" in where, anew: !("after" in where || "before" in where) });
+    const last = answer.records.at(-1)?.seq ?? 0;
+    if (anew) answer.records.push(...place.meanwhile.filter((record) => record.seq > last));
+    model.history(answer, { after: "after" in where, anew });
+    if (anew && place.meanwhile.length === MEANWHILE_MOST) place.live = false;
   });
-  place.asking = false;
+  await place.asking;
+  Object.assign(place, { asking: undefined, meanwhile: [] });
 }
 
 async function latest() {
-  if (!model.room.live) await page({});
-  view.flow.latest();
-}
-
-// Of a big room the server names few who come and go, and counts some that were counted on arriving.
-const freshenSoon = throttled(() => freshen(), CROWD_MS);
-
-async function freshen() {
   const place = model.room;
-  if (!place?.people.stale || !isRoom(place) || !model.attentive()) return;
-  await attempt(async () => {
-    const { rooms } = await link.ask({ t: "who", room: place.name });
-    for (const each of rooms) model.enter(each);
-  });
-}
-
-// Typing
-
-let knownRooms = [];
-
-async function askRooms() {
-  try {
-    const { rooms } = await link.ask({ t: "rooms" });
-    knownRooms = rooms.map(({ room }) => room);
-    id("known-rooms").replaceChildren(...knownRooms.map((value) => Object.assign(document.createElement("option"), { value })));
-  } catch {
-    // Without the list the name can still be typed.
-  }
+  await place.asking; // another page may be on its way, and not reach the end
+  if (!place.live && model.room === place) await page({});
+  if (model.room === place) view.flow.latest();
 }
 
 // Whose names can be completed: first those who are here.
 function people() {
-  const all = [model.room, ...model.places.values()].flatMap((place) => (isRoom(place) ? place.people.aliases : [titleOf(place)]));
+  const all = [model.room, ...model.places.values()].filter(Boolean).flatMap((place) => (isRoom(place) ? place.people.aliases : [titleOf(place)]));
   return [...new Set(all)].filter((alias) => fold(alias) !== fold(model.alias));
 }
 
-const trouble = (words) => void model.notice(words, "notice error");
+function trouble(words) {
+  model.notice(words, "notice error");
+}
 
 // Do something that the server may refuse; then its words are shown.
 async function attempt(what) {
@@ -278,68 +264,9 @@ async function attempt(what) {
     await what();
     return true;
   } catch (error) {
-    return trouble(error.message);
+    trouble(error.message);
+    return false;
   }
-}
-
-async function say(message) {
-  if (!model.room.live) await latest();
-  if (await attempt(() => model.sent(link.say(message)))) view.flow.latest();
-}
-
-function retry(line) {
-  drop(line);
-  model.sent(link.again(line));
-}
-
-function drop(line) {
-  link.outbox.settle(line.id);
-  model.stored(line.id);
-}
-
-async function submit() {
-  const typed = composer.text.replace(/\s+$/, "");
-  const place = model.room;
-  if (!typed.trim() || !place) return;
-  const asked = parse(typed, { room: isRoom(place) ? place.name : "", to: isRoom(place) ? "" : titleOf(place), operator: model.operator });
-  const wrong = asked.error ?? tooLong(asked.message.text ?? "");
-  if (wrong) {
-    trouble(wrong); // and nothing is taken from the field
-    return;
-  }
-  composer.text = "";
-  if (asked.message.t !== "oper") composer.remember(typed); // a password stays nowhere
-  await attempt(() => carryOut(asked.command, asked.message));
-}
-
-async function carryOut(command, message) {
-  switch (message.t) {
-    case "say":
-    case "me":
-      return say(message);
-    case "dm":
-      if (command === "msg") openByHand(model.find(`@${message.to}`)?.name ?? `@${message.to}`);
-      return say(message);
-    case "join":
-      return join(message);
-    case "part":
-      await link.ask(message);
-      model.leave(message.room);
-      return showDraft();
-    case "search":
-      return searching.search(message.text);
-    case "quit":
-      if (!link.joined) return link.leave();
-      return link.write(message);
-    default:
-      return tell(command, await link.ask(message));
-  }
-}
-
-function tell(command, answer) {
-  if (command === "oper") model.operator = true;
-  if (command === "who" && answer.rooms) for (const each of answer.rooms) model.enter(each);
-  for (const words of answerWords(command, answer)) model.notice(words);
 }
 
 // What people press
@@ -349,15 +276,16 @@ id("join-form").addEventListener("submit", (event) => {
   const room = id("join-room").value.trim();
   if (!room) return;
   id("join-room").value = "";
-  attempt(() => join({ t: "join", room: room.startsWith("#") ? room : `#${room}` }));
+  if (hasMouse()) id("text").focus(); // where whoever types on means the room
+  attempt(() => speaking.go({ t: "join", room: room.startsWith("#") ? room : `#${room}` }));
 });
-id("join-room").addEventListener("focus", askRooms);
-id("text").addEventListener("focus", () => knownRooms.length || askRooms());
+id("join-room").addEventListener("focus", () => rooms.look());
+id("text").addEventListener("focus", () => rooms.look());
 
 id("composer").addEventListener("submit", (event) => {
   event.preventDefault();
-  submit();
   id("text").focus();
+  speaking.enter();
 });
 
 id("latest").addEventListener("click", async () => {
@@ -374,20 +302,15 @@ id("banner-now").addEventListener("click", () => {
   id("text").focus();
 });
 
-document.addEventListener("keydown", (event) => {
-  // Whoever types without having chosen a field means the one for talking.
-  const nowhere = document.activeElement === document.body || document.activeElement === id("scroll");
-  if (nowhere && !door.isOpen && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey) id("text").focus();
-});
-
 function attend() {
   if (model.attentive()) model.attend();
-  freshen();
+  crowd.look();
 }
 
 addEventListener("focus", attend);
 document.addEventListener("visibilitychange", attend);
 
+watchTyping(door);
 watchSides();
 watchNotify();
 if (link.saved.token) {

@@ -6,7 +6,7 @@
 // the server when that person scrolls down again.
 
 import { Past } from "./past.js";
-import { isRoom, isSpeech, newPlace } from "./place.js";
+import { isIdle, isRoom, isSpeech, MEANWHILE_MOST, mostSilent, newPlace } from "./place.js";
 import { fold, mentions } from "./text.js";
 
 const LINES_KEPT = 1_000; // of a place; older ones come back from the server when they are scrolled to
@@ -33,6 +33,7 @@ export class Model {
     this.log = "";
     this.active = ""; // the key of the place that is shown
     this.operator = false;
+    this.mine = { state: "here", text: "" }; // this person's own presence, as far as it was told
     this.catchingUp = false; // what comes now was missed: it is counted when all of it is there
   }
 
@@ -94,7 +95,8 @@ export class Model {
     place.entered = true;
     place.people.set(view);
     const me = place.people.who.get(fold(this.alias));
-    if (me?.state === "grace") me.state = "here"; // the others are told so right after this
+    if (me?.state === "grace") Object.assign(me, this.mine); // the others are told so right after this
+    else if (me) this.mine = { state: me.state, text: me.text };
     this.changed("people", place);
     this.changed("topic", place);
     return place;
@@ -118,13 +120,17 @@ export class Model {
     this.changed("places");
   }
 
+  // A conversation in which nothing was said goes when it is left: whom nobody is called is not kept among the people.
+  tidy(place) {
+    if (!place || place === this.room || !isIdle(place)) return;
+    this.places.delete(place.key);
+    this.changed("places");
+  }
+
   closeSilent() {
     const all = [...this.places.values()].filter((place) => !isRoom(place));
     if (all.length <= PRIVATE_PLACES) return;
-    const last = (place) => place.lines.at(-1)?.seq ?? Infinity;
-    const silent = all.filter((place) => place.key !== this.active && !place.pending.length && !place.unread);
-    const closed = (silent.length ? silent : all).reduce((one, other) => (last(other) < last(one) ? other : one));
-    this.places.delete(closed.key);
+    this.places.delete(mostSilent(all, this.room).key);
   }
 
   // The conversation that a direct message belongs to; it bears the other one's name as it was last written.
@@ -220,6 +226,7 @@ export class Model {
   }
 
   presence(message) {
+    if (fold(message.alias) === fold(this.alias) && message.state !== "grace") this.mine = { state: message.state, text: message.text };
     for (const place of this.places.values()) {
       if (place.people.presence(message)) this.changed("people", place);
     }
@@ -233,6 +240,7 @@ export class Model {
     }
     const seen = !this.catchingUp && place.key === this.active && this.attentive();
     if (isSpeech(record) && record.sid !== this.sid && !seen && !this.catchingUp) this.count(place, record);
+    if (place.asking && place.meanwhile.length < MEANWHILE_MOST) place.meanwhile.push(record);
     if (place.live) this.append(place, record);
     else if (isSpeech(record)) place.beyond += 1;
     if (seen) this.mark(place);
@@ -352,8 +360,8 @@ export class Model {
     this.settled(id, (place, at) => place.pending.splice(at, 1));
   }
 
-  refused(id, words) {
-    this.settled(id, (place, at) => Object.assign(place.pending[at], { state: "refused", words }));
+  refused(id, words, code = "") {
+    this.settled(id, (place, at) => Object.assign(place.pending[at], { state: "refused", words, code }));
   }
 
   settled(id, how) {
@@ -387,8 +395,6 @@ export class Model {
   }
 
   get unread() {
-    let sum = 0;
-    for (const place of this.places.values()) sum += place.unread;
-    return sum;
+    return [...this.places.values()].reduce((sum, place) => sum + place.unread, 0);
   }
 }

@@ -7,7 +7,7 @@
 import { ours } from "./storage.js";
 
 const KEY = "chatcore.line.";
-export const MOST_LINES = 200; // the server recognises the last 256 ids of a session
+const MOST_LINES = 200; // the server recognises the last 256 ids of a session
 const OLD_MS = 10 * 60_000; // of a line that an earlier page left: beyond that, its writer is asked first
 
 // Ids of one session must differ, between its tabs, too.

@@ -6,7 +6,7 @@
 
 import { fold } from "./text.js";
 
-export const MOST_LISTED = 200; // beyond that nobody reads a list of names
+const MOST_LISTED = 200; // beyond that nobody reads a list of names
 
 export class People {
   constructor() {
@@ -41,10 +41,12 @@ export class People {
     else this.who.set(fold(to), { ...person, alias: to });
   }
 
+  // While the list is exact, whoever came and stands in it was counted there: mostly this person, who has just arrived.
   crowd(joined, left) {
     const size = (group) => group.aliases.length + group.more;
+    const counted = this.stale ? 0 : joined.aliases.filter((alias) => this.who.has(fold(alias))).length;
     for (const alias of left.aliases) this.who.delete(fold(alias));
-    this.count = Math.max(this.who.size, this.count + size(joined) - size(left));
+    this.count = Math.max(this.who.size, this.count + size(joined) - counted - size(left));
     this.stale = true;
   }
 

@@ -21,11 +21,15 @@ export class Searching {
   }
 
   async search(words) {
+    const field = document.activeElement;
+    const before = field.value;
     const { records, more } = await this.page.ask({ t: "search", text: words, limit: FOUND_LINES });
     const lines = `${count(records.length, "line", "lines")} with “${safe(words)}”${more ? ", the newest" : ""}`;
     id("found-head").textContent = records.length ? lines : `Nothing with “${safe(words)}” in your rooms and messages`;
     id("found-lines").replaceChildren(...records.map((record) => make("li", {}, this.row(record))));
     id("found").hidden = false;
+    // Whoever has typed on meanwhile stays in that field.
+    if (document.activeElement !== field || field.value !== before) return;
     (id("found-lines").querySelector("button") ?? id("found-close")).focus();
   }
 
@@ -35,6 +39,16 @@ export class Searching {
     return button({ class: "found-line" }, () => attempt(() => this.show(record)),
       make("span", { class: "small" }, `${dateTime(record.time)} · ${safe(where)}`),
       make("span", { dir: "auto" }, make("b", {}, safe(record.from)), ` ${safe(record.text)}`));
+  }
+
+  // Where the page of the past begins that somebody asks for: `/history 50`, `/history since 2h`.
+  async past(message) {
+    const { ask, model } = this.page;
+    const place = model.room;
+    const { records } = await ask(message);
+    if (model.room !== place) return; // somebody has gone on
+    if (records.length) await this.show({ ...records[0], room: message.room });
+    else model.notice("Nothing was said there.");
   }
 
   async show(found) {

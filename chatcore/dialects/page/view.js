@@ -116,14 +116,6 @@ export class View {
     const attributes = { class: `person ${state}`, "data-hue": hue(alias), title: [safe(alias), words].filter(Boolean).join(", ") };
     return me ? make("span", attributes, ...parts) : button(attributes, () => this.on.speakTo(alias), ...parts);
   }
-
-  // The countdown is for the eyes: a screen reader says the words, once.
-  banner(words, countdown = "") {
-    id("banner").hidden = !words;
-    if (id("banner-words").textContent !== words) id("banner-words").textContent = words;
-    id("banner-count").textContent = countdown;
-    id("banner-now").hidden = !countdown;
-  }
 }
 
 export const titleOf = (place) => (isRoom(place) ? place.name : place.name.slice(1));

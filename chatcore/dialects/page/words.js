@@ -36,7 +36,7 @@ function crowdWords(group, did) {
 }
 
 // Something that a moderator or an operator did; whom it concerns reads “you”.
-export function actWords({ act, from, to, text, room, time, until }, me = "") {
+function actWords({ act, from, to, text, room, time, until }, me = "") {
   const whom = to && me && fold(to) === fold(me) ? "you" : to;
   const why = text ? ` (${text})` : "";
   const span = until ? ` for ${spanWords(new Date(until) - new Date(time))}` : "";
@@ -66,8 +66,8 @@ function spanWords(ms) {
   return count(Math.round(seconds / size), one, many);
 }
 
-// The answer to a command, as lines for the person who asked.
-export function answerWords(command, answer) {
+// The answer to a command, as lines for the person who asked that.
+export function answerWords(command, answer, asked) {
   if (answer.commands) return answer.commands.filter((each) => each.usage).map((each) => `${each.usage} — ${each.summary}`);
   if (answer.bans) return listWords(answer.bans.map(banWords), "Nobody is banned here.");
   if (answer.readers) return listWords(answer.readers.map(readerWords), "Everybody is up to date.");
@@ -81,7 +81,7 @@ export function answerWords(command, answer) {
       if (answer.topic === undefined) return [];
       return [answer.topic ? `Topic: ${answer.topic}` : "There is no topic. Set one: /topic words"];
     case "away":
-      return [answer.state === "away" ? "You are away. /away brings you back." : "You are back."];
+      return [answer.state === "away" ? `You are away: ${asked.text}. /away brings you back.` : "You are back."];
     case "oper":
       return [`You are an operator now: ${answer.operator}.`];
     case "ping":
