@@ -59,9 +59,13 @@ def main(argv: list[str] | None = None) -> int:
             return say(f"chatcore {__version__}\n")
         case ["--help" | "-h"]:
             return say(USAGE)
+        case [name, *_]:
+            from chatcore.hub.text import shown
+
+            kind = "option" if name.startswith("-") else "command"
+            sys.stderr.write(f"chatcore: There is no {kind} {shown(name)}.\n{USAGE}")
         case _:
-            pass
-    sys.stderr.write(USAGE)
+            sys.stderr.write(USAGE)
     return EXIT_USAGE
 
 

@@ -5,39 +5,47 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_PORT = 59000
+CLIENT = "clients/client_1.py"
+"""Stands beside the package in the sources, and nowhere where it is installed."""
+
+INSTALLED = "chatcore chat"
+
 NOT_KEPT = "nothing; everything is in memory (--ephemeral) and gone when the server stops"
 
 
-def banner(
-    addresses: Sequence[tuple[str, int]],
-    *,
-    data: str | None,
-    tls: str = "",
-    only_tls: bool = False,
-    no_page: str = "",
-) -> str:
-    """The lines printed once the server is ready; the first contains `listening on HOST:PORT`.
+def listening(addresses: Sequence[tuple[str, int]], data: str | None) -> str:
+    """The lines printed as soon as the server listens; the first contains `listening on HOST:PORT`.
 
-    `data`: the folder that history is kept in; None: nothing is kept. `tls`: the certificate's fingerprint, or why
-    there is none; `only_tls`: others must come by it; `no_page`: why there is no page for browsers, empty if there is one.
+    `data`: the folder that history is kept in; None: nothing is kept.
     """
-    lines = [f"chatcore is listening on {', '.join(map(_shown, addresses))}"]
-    host, port = addresses[0]
     # What is in a folder's name must not reach the terminal raw.
     kept = f"in {data if data.isprintable() else ascii(data)}" if data else NOT_KEPT
-    lines.append(f"  kept:   {kept}")
+    return f"chatcore is listening on {', '.join(map(_shown, addresses))}\n  kept:   {kept}\n"
+
+
+def ways_in(
+    address: tuple[str, int], *, tls: str = "", only_tls: bool = False, no_page: str = ""
+) -> str:
+    """The lines that follow when it is known whether people can come encrypted, which may be a moment later.
+
+    `tls`: the certificate's fingerprint, or why there is none; `only_tls`: others must come by it; `no_page`: why
+    there is no page for browsers, empty if there is one.
+    """
+    host, port = address
+    lines = []
     if tls:
         lines.append(f"  tls:    {tls if tls.isprintable() else ascii(tls)}")
     where, local = _shown((_reachable(host), port)), _is_loopback(host)
     # Beyond this machine the clients encrypt unless they are told not to.
     unencrypted = "" if local or not tls or tls.startswith("SHA256:") else " --no-tls"
-    lines.append(f"  join:   python clients/client_1.py {where}{unencrypted}")
+    lines.append(f"  join:   {_client()} {where}{unencrypted}")
     plain = local or not only_tls
     without = (
         f"nc {_reachable(host)} {port}" if plain else f"openssl s_client -quiet -connect {where}"
@@ -50,6 +58,11 @@ def banner(
             f"  Only this machine can join. For the whole network: --host 0.0.0.0, then nc {_lan_name()} {port}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _client() -> str:
+    """The command that starts a client here."""
+    return f"python {CLIENT}" if Path(__file__).parents[1].joinpath(CLIENT).exists() else INSTALLED
 
 
 def _shown(address: tuple[str, int]) -> str:
@@ -76,11 +89,18 @@ def port_unavailable(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         owner = port_owner(port)
         who = f" It belongs to {owner}." if owner else ""
+        # Nobody is found where an outgoing connection has it, or where one may not look.
+        else_held = (
+            ""
+            if owner
+            else (
+                "If nothing listens there, an outgoing connection has it: reserve the port with\n"
+                f"  sysctl -w net.ipv4.ip_local_reserved_ports={port}\n"
+            )
+        )
         return (
             f"chatcore: {where} is taken.{who} Stop that program, or choose another port: --port {port + 1}, or "
-            "--port 0 for a free one.\n"
-            f"If nothing listens there, an outgoing connection has it: reserve the port with\n"
-            f"  sysctl -w net.ipv4.ip_local_reserved_ports={port}\n"
+            f"--port 0 for a free one.\n{else_held}"
         )
     if error.errno == errno.EACCES:
         return f"chatcore: not allowed to listen on {where}. Ports below 1024 need rights: choose a higher --port.\n"
@@ -92,7 +112,6 @@ def port_unavailable(host: str, port: int, error: OSError) -> str:
 def port_owner(port: int) -> str:
     """The process that has the TCP port, as `name (pid 123)`; empty if that cannot be found out."""
     import os
-    from pathlib import Path
 
     inodes: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):

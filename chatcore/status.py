@@ -123,7 +123,7 @@ def shown(status: dict[str, Any]) -> str:
         f"  people:       {status['people']:,} in {_count(status['rooms'], 'room')}; "
         f"{_count(status['messages'], 'line')} said",
         f"  connections:  {kinds}",
-        f"  loop:         longest turn {_ms(loop['longest_turn_s'])}; busy for {loop['busy_s']:,.1f} s of it all",
+        f"  loop:         longest turn {_ms(loop['longest_turn_s'])}; busy for {_share(loop['busy_s'], status['uptime_s'])}",
         f"  storage:      {_storage(storage)}",
         f"  behind:       {_count(behind['readers'], 'reader')}; waiting for the disk: {behind['parked']:,}",
     ]
@@ -157,6 +157,10 @@ def _storage(storage: dict[str, Any]) -> str:
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:,.1f} ms"
+
+
+def _share(busy_s: float, uptime_s: float) -> str:
+    return f"{busy_s:,.1f} s, {busy_s / max(busy_s, uptime_s, 1):.1%} of the time"
 
 
 def _since(seconds: float) -> str:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chatcore.banner import banner, port_owner, port_unavailable
+from chatcore import banner as banner_module
+from chatcore.banner import listening, port_owner, port_unavailable, ways_in
+
+
+def banner(addresses: list[tuple[str, int]], data: str | None, **ways: Any) -> str:
+    """All that is printed."""
+    return listening(addresses, data) + ways_in(addresses[0], **ways)
 
 
 def test_the_first_line_says_where_it_listens() -> None:
@@ -44,6 +55,21 @@ def test_a_server_that_takes_no_plain_connections_names_none() -> None:
     assert "page:   http://127.0.0.1:7/\n" in text
 
 
+def test_the_client_is_named_by_where_the_package_stands(tmp_path: Path) -> None:
+    """Installed, there is no folder `clients` beside it."""
+    address = ("127.0.0.1", 7)
+    assert "  join:   python clients/client_1.py 127.0.0.1:7\n" in ways_in(address)
+    installed = tmp_path / "chatcore"
+    installed.mkdir()
+    for name in ("__init__.py", "banner.py"):
+        shutil.copy(Path(banner_module.__file__).with_name(name), installed)
+    code = f"from chatcore.banner import ways_in; print(ways_in({address}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "  join:   chatcore chat 127.0.0.1:7\n" in done.stdout
+
+
 def test_one_address_is_shown_as_it_is() -> None:
     text = banner([("fe80::1%eth0", 7)], data="/var/lib/chatcore")
     assert "client_1.py [fe80::1%eth0]:7\n" in text
@@ -71,4 +97,7 @@ def test_a_taken_port_names_who_has_it() -> None:
         text = port_unavailable("127.0.0.1", port, OSError(errno.EADDRINUSE, "in use"))
         assert f"(pid {os.getpid()})" in text
         assert f"--port {port + 1}" in text
+        assert "sysctl" not in text, "it is known who has it"
     assert port_owner(port) == ""
+    text = port_unavailable("127.0.0.1", port, OSError(errno.EADDRINUSE, "in use"))
+    assert f"net.ipv4.ip_local_reserved_ports={port}\n" in text

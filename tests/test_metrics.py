@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chatcore.connection.crowd import FAREWELLS
 from chatcore.metrics import FAMILIES
+from chatcore.status import shown
 from chatcore.store.measured import COMMIT_BOUNDS_S, Measured
 
 if TYPE_CHECKING:
@@ -313,3 +314,26 @@ def test_a_share_of_the_commits_never_took_longer_than_the_longest() -> None:
     measured = Measured()
     measured.committed(0.0011)
     assert measured.commit_quantile_s(0.5) == measured.commit_quantile_s(0.99) == 0.0011
+
+
+# How busy
+
+
+@pytest.mark.parametrize(
+    ("busy_s", "uptime_s", "words"),
+    [
+        (0.36, 7_200, "0.4 s, 0.0% of the time"),
+        (1_800.0, 7_200, "1,800.0 s, 25.0% of the time"),
+        (0.2, 0, "0.2 s, 20.0% of the time"),
+    ],
+    ids=["hardly", "a quarter", "just started"],
+)
+def test_how_busy_the_loop_was_is_a_share_of_its_life(
+    busy_s: float, uptime_s: float, words: str
+) -> None:
+    status = {
+        "version": "1", "uptime_s": uptime_s, "ready": True, "reason": "", "people": 0, "rooms": 1, "messages": 0,
+        "connections": [], "loop": {"busy_s": busy_s, "longest_turn_s": 0.0012, "internal_errors": 0},
+        "storage": {"kept": False}, "behind": {"readers": 0, "parked": 0},
+    }  # fmt: skip
+    assert f"longest turn 1.2 ms; busy for {words}\n" in shown(status)

@@ -152,6 +152,16 @@ def test_export_ends_quietly_when_nobody_reads_on(kept: Kept) -> None:
         assert export.stderr.read() == b""
 
 
+def test_backup_into_a_folder_that_is_not_there_names_the_folder(
+    kept: Kept, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backup", str(tmp_path / "nope" / "copy.db")]) == 74
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"chatcore: Nothing can be saved in {tmp_path / 'nope'}: No such file")
+    assert ".part" not in err
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_folder_without_a_log_is_74_and_says_what_to_do(
     tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

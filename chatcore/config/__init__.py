@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatcore import __version__
-from chatcore.config.file import read, short, shown
+from chatcore.config.environment import strays
+from chatcore.config.file import read
 from chatcore.config.rows import ROWS
+from chatcore.config.spelling import short, shown
 from chatcore.config.values import Several, Wrong, a_path, addresses, yes_or_no
 from chatcore.connection.limits import Limits
 from chatcore.hub.flood import FloodLimits
@@ -240,7 +242,8 @@ def _given(
         yield environment[row.variable], row.variable
     given = getattr(arguments, row.key, None)
     if given not in (None, False):
-        yield given, str(row.flag)
+        # One that was repeated is what the environment writes with commas.
+        yield ",".join(given) if isinstance(given, list) else given, str(row.flag)
 
 
 def _strength(origin: str) -> int:
@@ -276,6 +279,8 @@ def load_or_explain(
         return EXIT_CONFIG
     if not arguments.check_config:
         return settings
+    for stray in strays(environment):
+        sys.stderr.write(f"chatcore: {stray}\n")
     return say(
         "".join(f"{row.key} = {row.shown(settings)}  ({shown(origins[row.key])})\n" for row in ROWS)
     )
@@ -286,9 +291,10 @@ def _look_at_certificate(settings: Settings, origins: Mapping[str, str]) -> None
     if not settings.tls_enabled or settings.tls_cert is None or settings.tls_key is None:
         return
     from chatcore import certificates  # it takes what brings TLS, which nothing else here needs
+    from chatcore.making import NoCertificateError
 
     pair = certificates.Pair(Path(settings.tls_cert), Path(settings.tls_key), "")
     try:
         certificates.load(pair)
-    except certificates.CertificateError as error:
+    except (certificates.CertificateError, NoCertificateError) as error:
         raise ConfigError([f"{shown(origins['tls.cert'])}: {error}"]) from None

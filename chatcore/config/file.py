@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from chatcore.config.rows import BY_KEY
-from chatcore.config.values import MOST
+from chatcore.config.spelling import shown
 
 SECTIONS = {key.partition(".")[0] for key in BY_KEY if "." in key}
-
-SHOWN_CHARS = 60
-"""Of a wrong value: a line of the terminal."""
 
 
 def read(path: str, mistakes: list[str]) -> dict[str, Any]:
@@ -22,7 +19,8 @@ def read(path: str, mistakes: list[str]) -> dict[str, Any]:
     try:
         content = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
-        mistakes.append(f"{where}: cannot be read: {error.strerror}")
+        why = f"cannot be read: {error.strerror}"
+        mistakes.append(f"{where}: {why}. Name another file with --config, or leave it out")
         return {}
     except (ValueError, RecursionError) as error:
         mistakes.append(f"{where}: is not valid TOML: {shown(str(error))}")
@@ -46,17 +44,12 @@ def _unknown(key: str) -> str:
 
     if key in SECTIONS:
         return f"{key} must be a section: [{key}], with its settings below"
-    near = get_close_matches(key, (*BY_KEY, *sorted(SECTIONS)), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    # Right but for its section, or for having none: likelier than a slip of the finger.
+    near = [known for known in BY_KEY if _last_part(known) == _last_part(key)]
+    near = near or get_close_matches(key, (*BY_KEY, *sorted(SECTIONS)), n=1)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"there is no setting {shown(key)}{hint}"
 
 
-def shown(text: str) -> str:
-    """What stands in a file must not reach the terminal raw."""
-    return text if text.isprintable() else ascii(text)
-
-
-def short(value: object) -> str:
-    """A wrong value, as far as it helps to find it; a number may have more digits than Python is willing to print."""
-    text = hex(value) if isinstance(value, int) and abs(value) > MOST else ascii(value)
-    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
+def _last_part(key: str) -> str:
+    return key.rpartition(".")[2]

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chatcore.config.operators import operators
+from chatcore.config.spelling import spelt
 from chatcore.config.values import (
     MOST_PORT,
     a_path,
@@ -73,7 +74,7 @@ class Row:
     def shown(self, settings: Settings) -> str:
         """The value as anybody may see it."""
         value = self.value(settings)
-        return "(set)" if self.secret and value else repr(value)
+        return "(set)" if self.secret and value else spelt(value)
 
 
 _Start = partial(Row, restart=True)

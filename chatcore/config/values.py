@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chatcore.passwords import BadHash, Scrypt, unusable
 
@@ -25,6 +25,16 @@ MOTD_CHARACTERS = 2_000
 
 MOTD_LINES = 24
 """A terminal's height."""
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Wrong(Exception):
@@ -167,18 +177,18 @@ def one_of(*allowed: str) -> Callable[[object], str]:
     return check
 
 
-def addresses(value: object) -> tuple[tuple[str, int], ...]:
+def addresses(value: object) -> tuple[Address, ...]:
     """`HOST:PORT`, `[::1]:PORT`, or a list of them."""
     several = value if isinstance(value, list | tuple) else str(value).split(",")
     return tuple(_address(each) for each in several)
 
 
-def _address(value: object) -> tuple[str, int]:
+def _address(value: object) -> Address:
     host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not host or (":" in host and not bracketed):
         raise Wrong("HOST:PORT, or [::1]:PORT for IPv6")
-    return host.strip("[]"), whole(0, MOST_PORT)(port)
+    return Address(host.strip("[]"), whole(0, MOST_PORT)(port))
 
 
 def host_names(value: object) -> tuple[str, ...]:

@@ -208,8 +208,8 @@ def _break(disk: SmallDisk, server: Server, sender: Sender) -> tuple[list[str], 
         pause.wait(0.01)
     sender.say(AFTER)
     sender.read_until(lambda _: not sender.unanswered)
-    notes = [f"acknowledged {len(sender.acked)}, refused {refused}"]
+    notes = [f"acknowledged {len(sender.acked):,}, refused {refused:,}"]
     notes.append(
-        f"{sender.answered} questions answered meanwhile, server memory +{grown_mib:.1f} MiB"
+        f"{sender.answered:,} questions answered meanwhile, server memory +{grown_mib:.1f} MiB"
     )
     return notes, faults

@@ -51,9 +51,11 @@ class Person(Account, ABC):
         most: int | None = None,
         padding: int = 0,
         receive_buffer: int = 0,
+        wire: Callable[[tuple[str, int], int], Wire] = Wire,
     ) -> None:
         """`window`: lines said and not acknowledged at a time. `most`: lines to say in all; None: until `hush`.
-        `padding`: characters behind the word of each line. `receive_buffer`: as for `Wire`."""
+        `padding`: characters behind the word of each line. `receive_buffer`: as for `Wire`.
+        `wire`: makes a connection."""
         super().__init__(name, rooms, self.entitled)
         self.returns = 0
         self.joined = threading.Event()
@@ -64,6 +66,7 @@ class Person(Account, ABC):
         self._most = most
         self._padding = f" {'x' * padding}" if padding else ""
         self._receive_buffer = receive_buffer
+        self._wire = wire
         self._hushed = threading.Event()
         self._awake = threading.Event()
         self._awake.set()
@@ -110,7 +113,7 @@ class Person(Account, ABC):
         end, pause = time.monotonic() + DEADLINE_S, threading.Event()
         while True:
             try:
-                return Wire(self._address, self._receive_buffer)
+                return self._wire(self._address, self._receive_buffer)
             except Ended as error:
                 if time.monotonic() > end:
                     raise Failed(f"cannot connect: {error}") from error

@@ -87,7 +87,7 @@ def kill_rounds(folder: Path, kills: int, seed: int) -> Verdict:
         verdict = finish(server, people)
     finally:
         server.close()
-    verdict.notes.append(f"{kills} kills, worst start {worst_s:.2f} s")
+    verdict.notes.append(f"{kills:,} kills, worst start {worst_s:.2f} s")
     return verdict
 
 
@@ -118,5 +118,5 @@ def cut_rounds(folder: Path, cuts: int, seed: int) -> Verdict:
     finally:
         network.close()
         server.close()
-    verdict.notes.append(f"{cuts} cuts, {sum(each.returns for each in people)} returns")
+    verdict.notes.append(f"{cuts:,} cuts, {sum(each.returns for each in people):,} returns")
     return verdict

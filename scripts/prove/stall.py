@@ -1,16 +1,18 @@
-"""The round in which some stop reading, of both dialects, while much more is said than memory holds."""
+"""The round in which some stop reading, of every kind of people, while much more is said than memory holds."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .people import Person, Talker, Typist, wait_for
+from .people import Talker, Typist, wait_for
 from .process import Server
 from .rounds import begin, finish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from .people import Person
     from .verdict import Verdict
 
 ROOM = ("#lobby",)
@@ -27,33 +29,46 @@ MOST_MIB = 32
 
 
 def stall_round(
-    folder: Path, lines: int, *, asleep: int = 2, others: int = 2, padding: int = PADDING
+    folder: Path,
+    lines: int,
+    *,
+    asleep: int = 2,
+    others: int = 2,
+    padding: int = PADDING,
+    kinds: Sequence[Callable[..., Person]] = (Talker, Typist),
+    talking: Sequence[Callable[..., Person]] = (Talker,),
 ) -> Verdict:
-    """None of them is closed or told of a gap; awake, they see every line once, in order."""
+    """None of them is closed or told of a gap; awake, they see every line once, in the order of all. `lines` is shared
+    out among those who talk."""
     server = Server(folder)
-    address = server.address
-    talker = Talker("talker", address, ROOM, window=WINDOW, most=lines, padding=padding)
-    kinds = (Talker, Typist)
-    sleepers: list[Person] = [
-        kinds[number % 2](f"sleeper{number}", address, ROOM, receive_buffer=RECEIVE_BUFFER)
-        for number in range(asleep)
+
+    def people(name: str, count: int, **more: int) -> list[Person]:
+        return [
+            kinds[number % len(kinds)](f"{name}{number}", server.address, ROOM, **more)
+            for number in range(count)
+        ]
+
+    sleepers = people("sleeper", asleep, receive_buffer=RECEIVE_BUFFER)
+    readers = people("reader", others)
+    share = {"most": lines // len(talking), "window": WINDOW // len(talking), "padding": padding}
+    talkers = [
+        kind(f"talker{number}", server.address, ROOM, **share)
+        for number, kind in enumerate(talking)
     ]
-    readers: list[Person] = [
-        kinds[number % 2](f"reader{number}", address, ROOM) for number in range(others)
-    ]
+    everybody = [*sleepers, *readers, *talkers]
     try:
         begin([*sleepers, *readers])
         for person in sleepers:
             person.nap()
         before_kib = server.rss_kib
-        talker.start()
-        people = [*sleepers, *readers, talker]
-        wait_for(lambda: talker.quiet, people, "everything is said")
+        for person in talkers:
+            person.start()
+        wait_for(lambda: all(each.quiet for each in talkers), everybody, "everything is said")
         grown_mib = (server.rss_kib - before_kib) / 1024
         most = max(len(person.seen) for person in sleepers)
         for person in sleepers:
             person.wake()
-        verdict = finish(server, people)
+        verdict = finish(server, everybody)
     finally:
         server.close()
     verdict.notes.append(f"{asleep} asleep, server memory +{grown_mib:.1f} MiB")
@@ -61,4 +76,7 @@ def stall_round(
         verdict.faults.append(f"more than {MOST_MIB} MiB")
     if most > lines // 2 or any(person.returns for person in sleepers):
         verdict.faults.append("they did not stall, or were closed")
+    orders = {hash(tuple(line for _, line in each.seen)) for each in [*sleepers, *readers]}
+    if len(orders) != 1 or len(readers[0].seen) != verdict.tried:
+        verdict.faults.append("they did not all read every line in the one order")
     return verdict

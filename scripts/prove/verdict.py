@@ -60,7 +60,7 @@ class Verdict:
         return not (self.lost or self.doubled or self.reordered or self.faults)
 
     def __str__(self) -> str:
-        counts = f"tried {self.tried:,} · lost {self.lost} · doubled {self.doubled} · reordered {self.reordered}"
+        counts = f"tried {self.tried:,} · lost {self.lost:,} · doubled {self.doubled:,} · reordered {self.reordered:,}"
         more = [*self.notes, *(f"WRONG: {fault}" for fault in self.faults)]
         return " · ".join([counts, *more])
 

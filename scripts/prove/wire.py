@@ -50,17 +50,21 @@ class Wire:
     def lines(self) -> list[str]:
         """The whole lines that are there; waits for the first."""
         while True:
-            try:
-                data = self._sock.recv(READ_BYTES)
-            except TimeoutError:
-                raise Failed(f"nothing came for {DEADLINE_S:g} s") from None
-            except OSError as error:
-                raise Ended(error.strerror) from error
-            if not data:
-                raise Ended("closed")
-            whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
+            whole, newline, self._rest = (self._rest + self._read()).rpartition(b"\n")
             if newline:
                 return whole.decode().split("\n")
+
+    def _read(self) -> bytes:
+        """What is there; waits for it."""
+        try:
+            data = self._sock.recv(READ_BYTES)
+        except TimeoutError:
+            raise Failed(f"nothing came for {DEADLINE_S:g} s") from None
+        except OSError as error:
+            raise Ended(error.strerror) from error
+        if not data:
+            raise Ended("closed")
+        return data
 
     def messages(self) -> list[Message]:
         """The native messages that are there; waits for the first."""

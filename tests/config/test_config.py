@@ -257,6 +257,15 @@ def test_all_mistakes_are_named_at_once(in_file):
     [
         ("[nonsense]", "there is no setting nonsense"),
         ("[sever]", "there is no setting sever; did you mean server?"),
+        ("port = 59000", "there is no setting port; did you mean server.port?"),
+        (
+            "enabled = false",
+            "there is no setting enabled; did you mean tls.enabled or web.enabled or flood.enabled?",
+        ),
+        (
+            "[server]\nkeep_days = 3",
+            "there is no setting server.keep_days; did you mean history.keep_days?",
+        ),
         ("server = 3", "server must be a section: [server], with its settings below"),
         ("[[limits]]\nhandshakes = 3", "limits must be a section"),
         ("[admin]", None),
@@ -285,7 +294,7 @@ def test_a_file_that_is_no_toml_is_a_mistake(in_file, content):
 def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path):
     (missing,) = mistakes("--config", str(tmp_path / "none.toml"))
     assert "none.toml" in missing
-    assert "No such file" in missing
+    assert "No such file or directory. Name another file with --config, or leave it out" in missing
     (folder,) = mistakes("--config", str(tmp_path))
     assert "directory" in folder
 

@@ -87,7 +87,7 @@ def test_who_has_seen_enough_of_it_is_no_fault():
 def test_check_config_shows_the_folder_that_would_be_taken(capsys):
     assert config.load_or_explain(["--check-config"], {"STATE_DIRECTORY": "/var/lib/talk"}) == 0
     out = capsys.readouterr().out
-    assert "server.data = '/var/lib/talk'  (STATE_DIRECTORY)\n" in out
+    assert 'server.data = "/var/lib/talk"  (STATE_DIRECTORY)\n' in out
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,21 @@ def test_reading_again_gives_the_same_and_says_nothing(in_file, capsys):
     argv, env = ["--config", in_file("[flood]\nburst = 3\n")], {"CHATCORE_PORT": "5"}
     assert config.load_or_explain(argv, env) == config.load_or_explain(argv, env)
     assert capsys.readouterr() == ("", "")
+
+
+def test_values_are_spelt_as_in_the_file(in_file, capsys):
+    assert config.load_or_explain(["--check-config"], HOME) == 0
+    out = capsys.readouterr().out
+    for line in ("server.ephemeral = false ", "server.password = none ", "server.listen = [] "):
+        assert f"{line} (default)\n" in out
+    argv = ["--listen", "foo", "--config", in_file("[flood]\nburst = true\n[web]\nnames = [1]\n")]
+    assert config.load_or_explain(argv, HOME) == config.EXIT_CONFIG
+    err = capsys.readouterr().err
+    for end in ('for IPv6, not "foo"', "a whole number, not true", "without port, not [1]"):
+        assert f"{end}\n" in err
+
+
+def test_a_flag_may_be_repeated(capsys):
+    argv = ["--listen", "localhost:7", "--listen", "[::1]:8", "--check-config"]
+    assert config.load_or_explain(argv, HOME) == 0
+    assert 'server.listen = ["localhost:7", "[::1]:8"]  (--listen)\n' in capsys.readouterr().out

@@ -19,6 +19,7 @@ from scripts.prove.process import ROOT, Server
 from scripts.prove.rounds import begin, finish
 from scripts.prove.stall import MOST_MIB, PADDING, stall_round
 from scripts.prove.wire import PAGE, Asker, Wire, form
+from tests.faults.ways import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,29 @@ def test_twenty_of_a_hundred_who_do_not_read_get_every_line_later(tmp_path: Path
 @pytest.mark.timeout(1200)
 def test_two_hundred_of_a_thousand_who_do_not_read_get_every_line_later(tmp_path: Path) -> None:
     check_stalled(tmp_path, 5_000, asleep=200, others=800, padding=3_900)
+
+
+def check_all_ways(folder: Path, lines: int, asleep: int, others: int) -> None:
+    """F2: who sleeps, who reads and who talks come in every way there is."""
+    ways = list(KINDS.values())
+    verdict = stall_round(
+        folder, lines, asleep=asleep, others=others, padding=3_900, kinds=ways, talking=ways
+    )
+    print(f"\n{', '.join(KINDS)}: {verdict}")
+    assert verdict.tried == lines
+    assert (verdict.lost, verdict.doubled, verdict.reordered, verdict.faults) == (0, 0, 0, [])
+
+
+def test_in_whatever_way_they_come_they_get_every_line_once_in_one_order(tmp_path: Path) -> None:
+    check_all_ways(tmp_path, 3_000, asleep=6, others=6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_two_hundred_of_a_thousand_in_every_way_get_every_line_once_in_one_order(
+    tmp_path: Path,
+) -> None:
+    check_all_ways(tmp_path, 3_000, asleep=200, others=800)
 
 
 def check_stopped_client(

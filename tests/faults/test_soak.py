@@ -28,6 +28,10 @@ LOOK_EVERY = 10
 GROWN_KIB = 2_048
 """In the second half of the run, when every window is full: one MiB an hour, and what an allocator may keep."""
 
+DRIFT = 1.1
+DRIFT_MS = 5.0
+"""The 99th percentile of a ping, second half to first: a tenth more, and what a busy machine does to it by itself."""
+
 
 def threads_of(server: Server) -> int:
     return len(os.listdir(f"/proc/{server.pid}/task"))
@@ -43,9 +47,11 @@ class Life:
         self.watcher = start.plain("Watcher")
         self.stalled = start.plain("Stalled", receive_buffer=4_096)
         self.said = self.came = self.asked = 0
+        self.waits_ms: list[float] = []
 
     def one_round(self, number: int) -> None:
         self.talk(number)
+        self.ping()
         self.ask()
         self.come_and_go(number)
         if number % 25 == 24:
@@ -70,6 +76,12 @@ class Life:
 
     def last_of(self, talker: Native, line_id: str) -> None:
         talker.read_until(lambda message: message.get("id") == line_id, READ_S)
+
+    def ping(self) -> None:
+        for talker in self.talkers:
+            began = time.monotonic()
+            talker.ask("ping")
+            self.waits_ms.append((time.monotonic() - began) * 1_000)
 
     def ask(self) -> None:
         talker = self.chance.choice(self.talkers)
@@ -104,6 +116,13 @@ class Life:
         self.stalled.close()
 
 
+def p99s(waits: list[float]) -> tuple[float, float]:
+    """Of the first half and of the second."""
+    half = len(waits) // 2
+    first, second = (sorted(each)[len(each) * 99 // 100] for each in (waits[:half], waits[half:]))
+    return first, second
+
+
 @pytest.mark.parametrize(
     "seconds",
     [4.0, pytest.param(LONG_S, marks=[pytest.mark.slow, pytest.mark.timeout(LONG_S + 300)])],
@@ -126,14 +145,17 @@ def test_a_server_is_as_large_after_a_long_time_as_in_the_middle_of_it(
     took_s = time.monotonic() - began
     wait_for(lambda: server.descriptors <= descriptors, "descriptors are as at the beginning")
     half = rss_kib[len(rss_kib) // 2]
+    early_ms, late_ms = p99s(life.waits_ms)
     print(
         f"\n{took_s:.0f} s: {rounds} rounds, {life.said} lines, {life.asked} questions, {life.came} came and went; "
         f"RSS {rss_kib[0]} KiB first, {half} in the middle, {rss_kib[-1]} at the end; "
-        f"{threads_of(server)} threads ({threads} at the beginning)"
+        f"{threads_of(server)} threads ({threads} at the beginning); "
+        f"a ping's p99 {early_ms:.1f} ms in the first half, {late_ms:.1f} ms in the second"
     )
     life.close()
     assert threads_of(server) <= threads
     if seconds == LONG_S:
         assert rss_kib[-1] - half <= GROWN_KIB
+        assert late_ms <= early_ms * DRIFT + DRIFT_MS
     assert "internal error" not in server.log
     assert server.stop() == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatcore.certificates import fingerprint_of
+from chatcore.loading import fingerprint_of
 from chatcore.self_made import CERT_FILE, KEY_FILE, make
 from tests.tls import Pinger, tls_native, trusting
 

@@ -263,3 +263,13 @@ def test_a_terminal_that_goes_away_takes_the_demo_with_it(
 ) -> None:
     terminal.tmux("kill-server")
     wait_for(lambda: not is_running(terminal.server_pid), "the end of the server")
+
+
+def test_whoever_has_seen_enough_of_it_is_no_fault(patience: float) -> None:
+    """`scripts/demo.sh --scripted | head -1`"""
+    command = "scripts/demo.sh --scripted | true; exit ${PIPESTATUS[0]}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=os.environ | {"PYTHON": sys.executable},
+        capture_output=True, text=True, timeout=DEADLINE_S * patience,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, "")
