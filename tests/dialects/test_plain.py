@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from chatcore.dialects.dialect import Event
 
-BLANKS = [*filter(str.isspace, map(chr, range(0x10000))), " \r", "\u3000 \u3000"]
+BLANKS = [*filter(str.isspace, map(chr, range(0x110000))), " \r", "\u3000 \u3000"]
 BLANKS.remove("\n")
 WELCOME = Welcome("log", "sid", None, "Ann", False, 1, 0.0, ())
 ALL = 1_000_000

@@ -30,6 +30,15 @@ def everywhere(start: Start) -> Native:
     return bob
 
 
+def kept_waiting(start: Start, visit: Visit) -> tuple[Visitor, Native, SlowAnswers]:
+    """Alice at the page, whose ways into rooms take their time, and Bob."""
+    server = start.server()
+    bob = everywhere(start)
+    alice = visit(server)
+    slow = SlowAnswers(alice, "ok")
+    return alice.join("Alice"), bob, slow
+
+
 def hears(bob: Native) -> tuple[str, str]:
     """Where the next line is said, and what."""
     message = bob.read_until(lambda each: each["t"] in SPEECH)
@@ -47,11 +56,7 @@ def settings() -> str:
 
 
 def test_what_is_typed_on_the_way_into_a_room_is_for_that_room(start: Start, visit: Visit) -> None:
-    server = start.server()
-    bob = everywhere(start)
-    alice = visit(server)
-    slow = SlowAnswers(alice, "ok")
-    alice.join("Alice")
+    alice, bob, slow = kept_waiting(start, visit)
     typing = alice.page.keyboard
     typing.type("/join #dev\n")
     slow.wait()
@@ -100,11 +105,7 @@ def test_what_was_meant_for_a_locked_room_is_not_said_before_its_door(
 def test_whoever_goes_elsewhere_on_the_way_stays_there(
     start: Start, visit: Visit, before: str
 ) -> None:
-    server = start.server()
-    bob = everywhere(start)
-    alice = visit(server)
-    slow = SlowAnswers(alice, "ok")
-    alice.join("Alice")
+    alice, bob, slow = kept_waiting(start, visit)
     typing = alice.page.keyboard
     typing.type("/join #dev\n")
     slow.wait()
@@ -124,11 +125,7 @@ def test_whoever_goes_elsewhere_on_the_way_stays_there(
 def test_what_was_written_for_a_room_that_is_not_opened_is_said_nowhere_unasked(
     start: Start, visit: Visit, end: str
 ) -> None:
-    server = start.server()
-    bob = everywhere(start)
-    alice = visit(server)
-    slow = SlowAnswers(alice, "ok")
-    alice.join("Alice")
+    alice, bob, slow = kept_waiting(start, visit)
     typing = alice.page.keyboard
     typing.type("/join #dev\n")
     slow.wait()
@@ -150,11 +147,7 @@ def test_what_was_written_for_a_room_that_is_not_opened_is_said_nowhere_unasked(
 
 
 def test_what_waits_for_a_room_is_not_lost_with_the_connection(start: Start, visit: Visit) -> None:
-    server = start.server()
-    bob = everywhere(start)
-    alice = visit(server)
-    slow = SlowAnswers(alice, "ok")
-    alice.join("Alice")
+    alice, bob, slow = kept_waiting(start, visit)
     alice.page.keyboard.type("/join #dev\n")
     slow.wait()
     alice.page.keyboard.type("the password is tiger\n")
@@ -179,11 +172,7 @@ def test_whoever_wants_to_leave_is_not_kept_waiting(start: Start, visit: Visit) 
 
 
 def test_of_two_ways_the_later_one_counts(start: Start, visit: Visit) -> None:
-    server = start.server()
-    bob = everywhere(start)
-    alice = visit(server)
-    slow = SlowAnswers(alice, "ok")
-    alice.join("Alice")
+    alice, bob, slow = kept_waiting(start, visit)
     for number, room in enumerate(("#dev", "#ops"), start=1):
         alice.page.fill("#join-room", room)
         alice.page.press("#join-room", "Enter")
@@ -202,11 +191,7 @@ def test_of_two_ways_the_later_one_counts(start: Start, visit: Visit) -> None:
 def test_what_was_written_for_the_first_room_is_not_said_in_the_second(
     start: Start, visit: Visit
 ) -> None:
-    server = start.server()
-    bob = everywhere(start)
-    alice = visit(server)
-    slow = SlowAnswers(alice, "ok")
-    alice.join("Alice")
+    alice, bob, slow = kept_waiting(start, visit)
     alice.page.keyboard.type("/join #dev\n")
     slow.wait()
     alice.page.keyboard.type("for dev\n")
@@ -222,11 +207,7 @@ def test_what_was_written_for_the_first_room_is_not_said_in_the_second(
 
 
 def test_one_way_after_the_other_each_with_its_lines(start: Start, visit: Visit) -> None:
-    server = start.server()
-    bob = everywhere(start)
-    alice = visit(server)
-    slow = SlowAnswers(alice, "ok")
-    alice.join("Alice")
+    alice, bob, slow = kept_waiting(start, visit)
     typing = alice.page.keyboard
     typing.type("/join #dev\n")
     slow.wait()
