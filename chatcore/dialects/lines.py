@@ -23,7 +23,7 @@ OVERLONG: Final = Overlong.LINE
 
 
 class Lines:
-    __slots__ = ("_at", "_block", "_blocks", "_limit", "_partial", "_skipping")
+    __slots__ = ("_at", "_block", "_blocks", "_limit", "_partial", "_skipping", "idle")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -36,8 +36,11 @@ class Lines:
         self._blocks: deque[bytes | Overlong] | None = None
         self._partial: bytearray | None = None
         self._skipping = False
+        self.idle = False
+        """Set by whoever takes lines, when it has taken all there are and may take a short cut past `feed`."""
 
     def feed(self, data: bytes) -> None:
+        self.idle = False
         if (
             self._partial is None
             and not self._skipping

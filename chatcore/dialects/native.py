@@ -59,7 +59,7 @@ class _Bad(Exception):
 
 
 class Native(Lines):
-    __slots__ = ("_idle", "_joined", "_todo", "_tries")
+    __slots__ = ("_joined", "_todo", "_tries")
 
     name: ClassVar[str] = "native"
     form: ClassVar[Form] = NativeForm()
@@ -69,8 +69,6 @@ class Native(Lines):
     def __init__(self) -> None:
         super().__init__(NATIVE_LINE_BYTES)
         self._joined = False
-        self._idle = False
-        """It has joined, and nothing that was fed waits or is unfinished: the short cut may be taken."""
         self._tries = 0
         self._todo: deque[Event] | None = None
 
@@ -79,17 +77,13 @@ class Native(Lines):
 
     def run(self, data: bytes) -> Say | None:
         """The short cut for a read of whole lines that are one run; None, and nothing kept, if it is anything else."""
-        return simple_run(data[:-1]) if self._idle and data[-1] == LF else None
-
-    def feed(self, data: bytes) -> None:
-        self._idle = False
-        super().feed(data)
+        return simple_run(data[:-1]) if self.idle and data[-1] == LF else None
 
     def next(self, most: int) -> Event | None:
         while not self._todo:
             block = self.take(min(most, LINES_AT_ONCE) if self._joined else 1)
             if block is None:
-                self._idle = self._joined and self.empty
+                self.idle = self._joined and self.empty
                 return None
             if block is OVERLONG:
                 return Mistake(too_long("Your message", f"{NATIVE_LINE_BYTES // 1024} KiB"))

@@ -63,7 +63,7 @@ _BAD_ALIAS = Mistake(
 class Plain(Lines):
     """It *is* its framing: the way of a line is too hot for one more object between them."""
 
-    __slots__ = ("_alias", "_asking", "_idle", "_joined", "_password", "_todo", "_tries", "_wrong")
+    __slots__ = ("_alias", "_asking", "_joined", "_password", "_todo", "_tries", "_wrong")
 
     name: ClassVar[str] = "plain"
     form: ClassVar[Form] = PlainForm()
@@ -73,8 +73,6 @@ class Plain(Lines):
     def __init__(self) -> None:
         super().__init__(LINE_BYTES)
         self._joined = False
-        self._idle = False
-        """It has joined, and nothing that was fed waits or is unfinished: the short cut may be taken."""
         self._tries = 0
         self._alias = ""
         """The alias that was sent last."""
@@ -96,7 +94,7 @@ class Plain(Lines):
 
         None if it is anything else: then `feed` and `next` do it, and they would give the same.
         """
-        if not self._idle or len(data) > LINE_BYTES or data[-1] != LF:
+        if not self.idle or len(data) > LINE_BYTES or data[-1] != LF:
             return None
         # Two passes in C over the bytes: nothing but printable ASCII, no `/`, and no line that may be blank.
         if data.translate(_OTHER_CHANGED) != data:
@@ -106,15 +104,11 @@ class Plain(Lines):
             return None
         return _new(Say, (None, data.decode()[:-1], len(lines), (), False, None, True))
 
-    def feed(self, data: bytes) -> None:
-        self._idle = False
-        super().feed(data)
-
     def next(self, most: int) -> Event | None:
         while not self._todo:
             block = self.take(most if self._joined else 1)
             if block is None:
-                self._idle = self._joined and self.empty
+                self.idle = self._joined and self.empty
                 return None
             if block is OVERLONG:
                 return _TOO_LONG

@@ -214,7 +214,7 @@ class Web(Native):
         self._hangup: Hangup | None = None
 
     def run(self, data: bytes) -> Say | None:
-        if not self._idle or self._rest or self._protocol.current_size is not None:
+        if not self.idle or self._rest or self._protocol.current_size is not None:
             return None
         messages, end = whole_texts(data, 0)
         block = b"\n".join(messages)
@@ -223,7 +223,7 @@ class Web(Native):
         return simple_run(block) if is_whole else None
 
     def feed(self, data: bytes) -> None:
-        self._idle = False
+        self.idle = False
         if self._hangup is not None:
             return
         if self._opened:
