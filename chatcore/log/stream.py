@@ -109,12 +109,14 @@ class Stream:
 
     def trim(self, most_bytes: int, most_records: int) -> None:
         """Drop the oldest records until at most that much is left."""
+        size, surplus = self.size, len(self.records) - most_records
         drop = 0
-        while drop < len(self.records) and (
-            self.size > most_bytes or len(self.records) - drop > most_records
-        ):
-            self.size -= size_of(self.records[drop])
+        for record in self.records:
+            if size <= most_bytes and drop >= surplus:
+                break
+            size -= size_of(record)
             drop += 1
+        self.size = size
         if drop:
             self._drop(drop)
 
