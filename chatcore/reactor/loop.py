@@ -38,6 +38,15 @@ SECOND_LOOKS = 2
 """Times it looks again. What has come in meanwhile is handled in this turn, so that under load a turn's end (a commit,
 a send to every reader) serves more: it raised fan-out in a room of ten by a quarter, and costs an idle loop nothing."""
 
+GATHER_S = 0.001
+"""How long a turn waits for more when it has found less than half of what the one just before it found: whoever spoke
+then is about to speak again, and a send to every reader of a room, or a commit, costs the same for one line as for
+eighty. Under load in a room of a hundred a seventh of all turns were for one person's lines; fan-out rose by 14 %. It
+is the shortest time that epoll can wait, and it ends with what comes."""
+
+DEAR_S = 0.00025
+"""A turn that took less is not worth waiting for: to be woken costs some 20 microseconds."""
+
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
@@ -69,6 +78,15 @@ class Stats:
         """The longest time from one return of select to the next call."""
         self.recent_stall_s = 0.0
         """The same since somebody last asked (`take_recent_stall_s`); never more than the longest."""
+
+    def turned(self, took_s: float) -> None:
+        """A turn has taken so long."""
+        self.turns += 1
+        self.busy_s += took_s
+        if took_s > self.recent_stall_s:
+            self.recent_stall_s = took_s
+            if took_s > self.longest_stall_s:
+                self.longest_stall_s = took_s
 
     def take_recent_stall_s(self) -> float:
         """The longest turn since the last call of this."""
@@ -103,6 +121,10 @@ class Reactor:
         """What is due to be called, in order."""
         self._handled = 0
         """Events that the last look at the selector found."""
+        self._found = 0
+        """Events that the last turn found."""
+        self._ended = self._took_s = 0.0
+        """When the last turn ended, and how long it took."""
         self._running_now: Handler | None = None
         self._running = False
         self.now = clock()
@@ -187,11 +209,7 @@ class Reactor:
         # Before any handler can queue something: that is for the next turn.
         soon, self._soon = self._soon, []
         self._guarded(self._handle)
-        for _ in range(SECOND_LOOKS):
-            if self._ready or self._handled < BUSY:
-                break
-            self._select(0.0)
-            self._guarded(self._handle)
+        waited_s = self._gather(began, idle=not soon)
         self._calls += self._timers.due(self.now)
         self._calls += soon
         self._guarded(self._call)
@@ -199,14 +217,33 @@ class Reactor:
         if fault is not None:
             self._blame(fault)
             self.call_soon(_nothing)  # What it left undone must not wait for the next event.
-        stats = self.stats
-        stats.turns += 1
-        stall_s = self._clock() - began
-        stats.busy_s += stall_s
-        if stall_s > stats.recent_stall_s:
-            stats.recent_stall_s = stall_s
-            if stall_s > stats.longest_stall_s:
-                stats.longest_stall_s = stall_s
+        self._ended = self._clock()
+        self._took_s = self._ended - began - waited_s
+        self.stats.turned(self._took_s)
+
+    def _gather(self, began: float, *, idle: bool) -> float:
+        """Handle what has come in meanwhile, so that the turn's end serves more. Returns how long it has waited for it;
+        it does not when there is something else to do."""
+        found = self._handled
+        for _ in range(SECOND_LOOKS):
+            if self._ready or self._handled < BUSY:
+                break
+            self._select(0.0)
+            self._guarded(self._handle)
+            found += self._handled
+        before, self._found = self._found, found
+        if 2 * found > before or self._took_s < DEAR_S or began - self._ended > GATHER_S:
+            return 0.0
+        waited_s, end = 0.0, self._clock() + GATHER_S
+        while idle and self._found < before and not (self._ready or self._soon or self._calls):
+            asked = self._clock()
+            self._select(GATHER_S)
+            waited_s += self._clock() - asked
+            if not self._ready or asked > end:
+                break
+            self._found += self._handled
+            self._guarded(self._handle)
+        return waited_s
 
     def _select(self, patience_s: float | None) -> None:
         self._ready = self._selector.select(patience_s)
