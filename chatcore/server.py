@@ -60,11 +60,13 @@ class Server:
             for sock in sockets
         ]
         self.vitals = Vitals(reactor, self.limits, self.exchange.connections, self.exchange.lost)
+        reactor.after_reading = self.exchange.settle
         reactor.after_turn = self.tick
         self.exit_code = 0
         self.stopping = False
 
     def tick(self) -> None:
+        self.exchange.settle()
         log, journal = self.world.log, self.keeping.journal
         batch = log.take_batch()
         if batch:

@@ -37,6 +37,11 @@ back only after Python's usual 5 ms while the index is made: a ping then took up
 AGAIN_S = 1.0
 """Until standard output is asked again whether it takes something."""
 
+COLLECT_AFTER = 10_000
+"""Containers made, less those that went by themselves, until Python looks for rings of garbage among them. Records have
+none, and a busy room's window drops as many as come in: with Python's 700 it was searched all the time, for 2 % of the
+processor under load."""
+
 logger = logging.getLogger("chatcore.server")
 
 
@@ -80,6 +85,7 @@ def start(argv: list[str], prog: str) -> int:
         reactor.on_signal(signum, lambda: stop(server, service))
     reactor.on_signal(signal.SIGHUP, lambda: reload(server, service, settings, argv))
     gc.freeze()  # What was made until now stays: the collector need not look at it again.
+    gc.set_threshold(COLLECT_AFTER)
     addresses = [sock.getsockname()[:2] for sock in sockets]
     # Whether or not anybody reads it: the server goes on.
     say(listening(addresses, settings.data))

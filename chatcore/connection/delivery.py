@@ -19,6 +19,8 @@ This is the one place that is allowed to look clever: the loop in `_push` is whe
 from __future__ import annotations
 
 from functools import partial
+from itertools import repeat
+from operator import call
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -226,42 +228,50 @@ class Delivery:
             size = len(data)
             counted.pushes += len(readers)
             counted.push_bytes += len(readers) * size
-            short: list[tuple[Connection, int]] = []
-            reader: Connection | None = None
-            pushed = False
+            sent: list[int] = []
+            broken: dict[int, str] = {}
+            sends = iter(readers.values())
             try:
-                for reader, send in readers.items():
+                # One call in C for all; what it had appended before a send raises stays.
+                while len(sent) < len(readers):
                     try:
-                        sent = send(data)
+                        sent.extend(map(call, sends, repeat(data)))
                     except BlockingIOError:
-                        short.append((reader, 0))
+                        sent.append(0)
                     except OSError as error:
-                        self._on_lost(reader, error.strerror or "connection error")
-                        short.append((reader, size))
-                    else:
-                        if sent != size:
-                            short.append((reader, sent))
-                pushed = True
+                        broken[len(sent)] = error.strerror or "connection error"
+                        sent.append(0)
             finally:
-                if not pushed:
-                    self._break_off(readers, reader, before, position)
-                for connection, sent in short:
-                    self.detach(connection)
-                    connection.reader.position = position
-                    self._hold(connection, memoryview(data)[sent:])
+                if sent.count(size) < len(readers):
+                    self._part(readers, sent, broken, data, before, position)
             before = position
 
-    def _break_off(
-        self, readers: Live, culprit: Connection | None, before: int, after: int
+    def _part(
+        self,
+        readers: Live,
+        sent: list[int],
+        broken: dict[int, str],
+        data: bytes,
+        before: int,
+        after: int,
     ) -> None:
-        """A fault in one send: it ends that reader; all others go on with a cursor of their own, where they are."""
-        has_it = True
-        for connection in list(readers):
-            if connection is culprit:
-                has_it = False
-                self._on_lost(connection, "internal error")
-            self.detach(connection)
-            connection.reader.position = after if has_it else before
+        """Not every reader took all of it: those that did not get a cursor of their own. After a fault in one send,
+        which ends that reader, they all do, where they are: those behind it were not even asked."""
+        connections = list(readers)
+        faulty = len(sent) if len(sent) < len(connections) else None
+        for index, connection in enumerate(connections):
+            if faulty is not None and index >= faulty:
+                self.detach(connection)
+                connection.reader.position = before
+            elif sent[index] < len(data) or faulty is not None:
+                self.detach(connection)
+                connection.reader.position = after
+                if index in broken:
+                    self._on_lost(connection, broken[index])
+                else:
+                    self._hold(connection, memoryview(data)[sent[index] :])
+        if faulty is not None:
+            self._on_lost(connections[faulty], "internal error")
 
     def _hold(self, connection: Connection, rest: memoryview | bytes) -> None:
         """The socket is full: keep what it did not take, and wait until it takes more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -49,6 +50,9 @@ CLOSED_A_TURN = 64
 
 STORAGE = "storage"
 """`Bye.reason` when the disk has failed."""
+
+LOT = 32
+"""Reads that are decided together at most: the loop looks at its clock every few of them, and is to see what they cost."""
 
 ALL = 1_000_000
 """Lines decided at a time where no flood control bounds them: more than one read can hold."""
@@ -95,6 +99,9 @@ class Exchange:
             self._resume,
             self.clock,
         )
+        self._arrived: deque[tuple[Connection, bytes]] = deque()
+        """What was read and is not decided yet."""
+        self._settling = False
         self._dying: list[tuple[Connection, str]] = []
         self.door = Door()
         self.reception = Reception(
@@ -116,6 +123,42 @@ class Exchange:
         self.reception.admit(connection)
 
     def received(self, connection: Connection, data: bytes) -> None:
+        self._arrived.append((connection, data))
+        if len(self._arrived) == LOT:
+            self.settle()
+
+    def settle(self) -> None:
+        """Decide what has arrived, in the order it came.
+
+        Reading and deciding take turns by the lot: each finds the processor's caches as it left them.
+        """
+        arrived, reactor = self._arrived, self._reactor
+        if not arrived:
+            return
+        if self._world.now != reactor.now:
+            self.clock()
+        self._settling = True
+        while arrived:
+            connection, data = arrived.popleft()
+            reactor.running_now = connection
+            dialect, session = connection.dialect, connection.session
+            if (
+                session is None
+                or dialect is None
+                or connection.pauses
+                or connection.finishing
+                or not self._unbounded
+                or (run := dialect.run(data)) is None
+            ):
+                self._take(connection, data)
+            # The hot path: one run from one read, and nobody to answer but the record. The loop in `_decide` would
+            # do the same with five calls more.
+            elif (outcome := self.hub.say(session, run)) is not None:
+                self._answer(connection, Say(*run), outcome)
+        self._settling = False
+        reactor.running_now = None
+
+    def _take(self, connection: Connection, data: bytes) -> None:
         dialect = connection.dialect
         if connection.finishing:
             # Nothing it still says will be decided, so nothing of it is kept.
@@ -123,17 +166,6 @@ class Exchange:
         if dialect is None:
             self.reception.received(connection, data)
             return
-        session = connection.session
-        if session is not None and self._unbounded and not connection.pauses:
-            # The hot path: one run from one read, and nobody to answer but the record. The loop in `_decide` would
-            # do the same with five calls more.
-            run = dialect.run(data)
-            if run is not None:
-                if self._world.now != self._reactor.now:
-                    self.clock()
-                if (outcome := self.hub.say(session, run)) is not None:
-                    self._answer(connection, run, outcome)
-                return
         dialect.feed(data)
         if not connection.pauses:
             self._decide(connection, dialect)
@@ -146,6 +178,7 @@ class Exchange:
 
     def ended(self, connection: Connection) -> None:
         """The peer will send no more; what it sent is handled first."""
+        self.settle()
         if connection.dialect is None:
             self.reception.ended(connection)
         elif not connection.pauses:
@@ -155,7 +188,9 @@ class Exchange:
         self.delivery.writable(connection)
 
     def lost(self, connection: Connection, reason: str) -> None:
-        """To be closed at the end of this tick."""
+        """To be closed at the end of this tick; what it has sent is handled first."""
+        if not self._settling:
+            self.settle()
         if not connection.closing:
             connection.closing = True
             self._dying.append((connection, reason))
@@ -321,6 +356,7 @@ class Exchange:
 
     def stop(self, reason: str) -> None:
         """The server stops: tell everybody, send what is due, close. With `storage`, what is not stored is not due."""
+        self.settle()
         self.delivery.disk_failed = reason == STORAGE
         self.attendance.stopping = True
         for connection in self.connections:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeAlias, final
 
-from chatcore.hub.command import Command, Hello, Say
+from chatcore.hub.command import Command, Hello
 
 if TYPE_CHECKING:
+    from chatcore.hub.command import Run
     from chatcore.hub.reply import Reply
     from chatcore.log.reader import Form
 
@@ -49,7 +50,7 @@ class Dialect(Protocol):
     negotiates: ClassVar[bool]
     """Its framing has answers of its own."""
 
-    def run(self, data: bytes) -> Say | None:
+    def run(self, data: bytes) -> Run | None:
         """A short cut for the hot path: the run that `data` is, if it is one run, whole, and nothing else is there.
 
         It gives what `feed` and `next` would; None, and nothing taken, if it cannot tell at once.

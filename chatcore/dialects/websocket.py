@@ -39,7 +39,7 @@ from chatcore.dialects.native_form import NativeForm
 from chatcore.hub.reply import Bye
 
 if TYPE_CHECKING:
-    from chatcore.hub.command import Say
+    from chatcore.hub.command import Run
     from chatcore.hub.reply import Reply
     from chatcore.log.reader import Form
     from chatcore.log.record import Record
@@ -213,7 +213,7 @@ class Web(Native):
         """The beginning of a frame; the protocol only ever gets whole ones. Before that, the end of the head so far."""
         self._hangup: Hangup | None = None
 
-    def run(self, data: bytes) -> Say | None:
+    def run(self, data: bytes) -> Run | None:
         if not self.idle or self._rest or self._protocol.current_size is not None:
             return None
         messages, end = whole_texts(data, 0)

@@ -54,6 +54,10 @@ class Say(NamedTuple):
     """As in `chatcore.log.record.Said`."""
 
 
+Run: TypeAlias = tuple[str | None, str, int, tuple[str, ...], bool, Tag, bool]
+"""The fields of a `Say`, which is one of these, too. A bare tuple is made and taken apart in a third of the time."""
+
+
 @final
 class Dm(NamedTuple):
     to: str

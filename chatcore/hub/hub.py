@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chatcore.hub.apply import apply, apply_said
 from chatcore.hub.command import Away, Dm, Mistake, Quit, Say
-from chatcore.hub.decision import Decision
 from chatcore.hub.reply import STORAGE_FULL, Ack, Refusal, Refused, Welcome
 from chatcore.hub.verbs import DECIDE
 from chatcore.hub.verbs.oper import decide_rise
 from chatcore.hub.verbs.people import decide_arrival, decide_lapse, decide_quit
 from chatcore.hub.verbs.rooms import decide_gather
-from chatcore.hub.verbs.talk import decide_say
+from chatcore.hub.verbs.talk import repeats
 from chatcore.log.record import Closed, Direct, Opened, Said
 
 if TYPE_CHECKING:
-    from chatcore.hub.command import Arrival, Command, Gather, Tag
-    from chatcore.hub.decision import World
+    from chatcore.hub.command import Arrival, Command, Gather, Run, Tag
+    from chatcore.hub.decision import Decision, World
     from chatcore.hub.reply import Reply
     from chatcore.hub.session import Session
     from chatcore.log.order import LocalOrderer
@@ -47,34 +46,39 @@ class Hub:
         self.world = world
         self._orderer = orderer
 
-    def say(self, session: Session, command: Say) -> Outcome | None:
-        """Carry out what people do most: say something. None when there is nobody to answer but the record."""
+    def say(self, session: Session, run: Run) -> Outcome | None:
+        """Carry out what people do most: say something. None when there is nobody to answer but the record.
+
+        The hot path: what `execute` would do where nothing speaks against it, written out.
+        """
+        room, text, lines, ids, me, _, clean = run
         world = self.world
-        orderer = self._orderer
-        decision = decide_say(world, session, command, orderer.next(world.now_ms))
-        if type(decision) is Said:
-            if world.trouble:
-                return self._not_stored(command, Decision((decision,)))
-            orderer.take(command.lines)
-            world.log.append(decision)
-            apply_said(world.state, decision)
-            return None
-        if type(decision) is Refusal:
-            return Outcome(_refused(command, decision), (), ())
-        if world.trouble and decision.drafts:
-            return self._not_stored(command, decision)
-        return self._carry_out(decision)
+        if room is None:
+            room = session.rooms[0]
+        if (
+            session.muted_ms
+            or world.trouble
+            or room not in session.rooms
+            or (ids and repeats(session, ids))
+        ):
+            return self.execute(session, Say(*run))
+        seq, time_ms = self._orderer.stamp(world.now_ms, lines)
+        # As `Said(…)`, in half the time.
+        record = _new(
+            Said, (seq, time_ms, room, session.sid, session.alias, text, lines, ids, me, clean)
+        )
+        world.log.append(record)
+        if ids or not world.state.named[room].history:
+            apply_said(world.state, record)
+        return None
 
     def execute(self, session: Session, command: Command) -> Outcome:
         """Carry out what a person in the house asks."""
-        if type(command) is Say:
-            return self.say(session, command) or _NOTHING
         decision = DECIDE[type(command)](self.world, session, command)
         if type(decision) is Refusal:
             return Outcome(_refused(command, decision), (), ())
         if type(command) is Away:
             self.world.presence.set_away(session.sid, command.text or None)
-        assert not isinstance(decision, Said)
         # Whoever leaves has left, whatever the disk does.
         if self.world.trouble and decision.drafts and type(command) is not Quit:
             return self._not_stored(command, decision)
@@ -156,7 +160,7 @@ class Hub:
         return record
 
 
-_NOTHING = Outcome((), (), ())
+_new = tuple.__new__
 
 
 def _refused(command: Command, refusal: Refusal) -> tuple[Refused, ...]:

@@ -25,22 +25,18 @@ class LocalOrderer:
         self.head_seq = head_seq
         self.time_ms = time_ms
 
-    def next(self, now_ms: int) -> tuple[int, int]:
-        """The number and the time that the next record gets; `take` makes them its own."""
+    def stamp(self, now_ms: int, lines: int) -> tuple[int, int]:
+        """The number and the time of the next record, which takes so many numbers."""
         if now_ms > self.time_ms:
             self.time_ms = now_ms
-        return self.head_seq + 1, self.time_ms
-
-    def take(self, lines: int) -> None:
-        """A record with what `next` gave has been made, and takes so many numbers."""
+        seq = self.head_seq + 1
         self.head_seq += lines
+        return seq, self.time_ms
 
     def number(self, draft: R, now_ms: int) -> R:
         """The draft as a record."""
-        seq, time_ms = self.next(now_ms)
-        self.take(lines_of(draft))
         # Not `_replace`: a type checker loses sight of which kind of record it is, and it is slow.
-        return _new(type(draft), (seq, time_ms, *draft[2:]))
+        return _new(type(draft), (*self.stamp(now_ms, lines_of(draft)), *draft[2:]))
 
 
 _new = tuple.__new__

@@ -1,6 +1,7 @@
 """The loop: waits for sockets, timers and wake-ups, and runs who is meant. The only place that waits.
 
-A turn: select → handlers of what is ready → what has become due → what was queued before this turn → `after_turn`.
+A turn: select → handlers of what is ready → `after_reading` → what has become due → what was queued before this turn
+→ `after_turn`.
 
 Invariants: whatever is queued during a turn runs in the next, or in one after it if there is more than a turn has
 time for; an event never reaches a handler that was forgotten
@@ -14,7 +15,7 @@ import logging
 import selectors
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chatcore.reactor.timers import Timer, Timers
 from chatcore.reactor.wakeup import Wakeup
@@ -125,11 +126,14 @@ class Reactor:
         """Events that the last turn found."""
         self._ended = self._took_s = 0.0
         """When the last turn ended, and how long it took."""
-        self._running_now: Handler | None = None
+        self.running_now: Handler | None = None
+        """Whose work is being done: who is told of a fault in it. Whoever does that of several in a row says whose."""
         self._running = False
         self.now = clock()
         """The clock at the beginning of this turn."""
         self.stats = Stats()
+        self.after_reading: Callable[[], None] = _nothing
+        """Called when the handlers of a turn have run; and once more, where it raises. What it was given is its own."""
         self.after_turn: Callable[[], None] = _nothing
         """Called at the end of every turn."""
         self._wakeup = Wakeup()
@@ -173,9 +177,9 @@ class Reactor:
             return callback
 
         def run() -> None:
-            self._running_now = owner
+            self.running_now = owner
             callback()
-            self._running_now = None
+            self.running_now = None
 
         return run
 
@@ -210,6 +214,7 @@ class Reactor:
         soon, self._soon = self._soon, []
         self._guarded(self._handle)
         waited_s = self._gather(began, idle=not soon)
+        self._guarded(self.after_reading)
         self._calls += self._timers.due(self.now)
         self._calls += soon
         self._guarded(self._call)
@@ -264,10 +269,10 @@ class Reactor:
         while (fault := self._attempt(work)) is not None:
             self._blame(fault)
 
-    def _attempt(self, work: Callable[..., None], *args: Any, **options: Any) -> Exception | None:
+    def _attempt(self, work: Callable[[], None]) -> Exception | None:
         """Do it; return what went wrong. Next to nothing on the way: memory may have run out."""
         try:
-            work(*args, **options)
+            work()
         except Exception as fault:  # noqa: BLE001 - the one place: a bug costs its own connection only
             self.stats.faults += 1
             return fault
@@ -282,7 +287,7 @@ class Reactor:
             handler: Handler = key.data
             if changed and key.fd in changed:
                 mask &= self._still_wanted(key.fd, handler)
-            self._running_now = handler
+            self.running_now = handler
             if mask & WRITE:
                 handler.on_writable()
                 if changed and key.fd in changed:
@@ -294,7 +299,7 @@ class Reactor:
                 if self._clock() - self.now >= BATCH_S:
                     break
                 left = CLOCK_EVERY
-        self._running_now = None
+        self.running_now = None
 
     def _still_wanted(self, fd: int, handler: Handler) -> int:
         """What the handler waits for now, not when select returned: an earlier handler may have changed that, or have
@@ -319,11 +324,11 @@ class Reactor:
 
     def _blame(self, fault: Exception) -> None:
         """Let the handler that was running end what is its own. One that cannot is forgotten, or it would fail for ever."""
-        handler, self._running_now = self._running_now, None
+        handler, self.running_now = self.running_now, None
         self._report(type(handler).__name__ if handler else "a callback", fault)
         if handler is None:
             return
-        another = self._attempt(handler.on_fault, fault)
+        another = self._attempt(lambda: handler.on_fault(fault))
         if another is not None:
             self._report(f"{type(handler).__name__}.on_fault", another)
             for fd in [fd for fd, (_, each) in self._interests.items() if each is handler]:
@@ -331,7 +336,7 @@ class Reactor:
 
     def _report(self, where: str, fault: Exception) -> None:
         # An attempt too: a log that fails must not end the loop that the fault could not end.
-        self._attempt(logger.error, "internal error in %s", where, exc_info=fault)
+        self._attempt(lambda: logger.error("internal error in %s", where, exc_info=fault))
 
 
 class _Awake:

@@ -235,7 +235,7 @@ def heard(frames: list[bytes], split: int, *, short: bool, run: bool) -> tuple[l
             piece = data[at : at + split]
             said = browser.web.run(piece) if run else None
             if said is not None:
-                events += lines_of(said)
+                events += lines_of(Say(*said))
                 continue
             browser.web.feed(piece)
             while (event := browser.web.next(1)) is not None:
@@ -272,8 +272,9 @@ def test_a_read_of_whole_messages_is_a_run(browser: Browser) -> None:
     ]
     assert browser.web.next(1) is None
     frames = b"".join(raw_frame(1, json.dumps(say).encode(), fin=True) for say in says)
-    said = browser.web.run(frames)
-    assert said is not None
+    run = browser.web.run(frames)
+    assert run is not None
+    said = Say(*run)
     assert (said.lines, said.ids) == (2, ("0", "1"))
     assert browser.web.run(frames[:-1]) is None
     browser.web.feed(frames[:-1])

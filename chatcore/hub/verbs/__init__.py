@@ -356,6 +356,7 @@ PLAIN = {verb.name: verb for verb in TABLE if verb.plain}
 NATIVE = {verb.name: verb for verb in TABLE if verb.native}
 
 DECIDE: dict[type[Command], Decide] = {
+    Say: decide_say,
     Dm: decide_dm,
     Join: decide_join,
     Part: decide_part,

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from chatcore.hub.command import Command
     from chatcore.hub.decision import Decision, World
     from chatcore.hub.session import Session
-    from chatcore.log.record import Said
 
-Decide: TypeAlias = "Callable[[World, Session, Any], Said | Decision | Refusal]"
+Decide: TypeAlias = "Callable[[World, Session, Any], Decision | Refusal]"
 
 
 class Kind(enum.Enum):

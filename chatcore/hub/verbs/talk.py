@@ -16,13 +16,8 @@ if TYPE_CHECKING:
     from chatcore.hub.session import Session
 
 
-def decide_say(
-    world: World, session: Session, command: Say, number: tuple[int, int] = (DRAFT, DRAFT)
-) -> Said | Decision | Refusal:
-    """One check and one draft for a whole run; the hottest of all decisions, so it returns the bare draft.
-
-    It may be given the `seq` and time that the record would have: to number it afterwards is to make it twice.
-    """
+def decide_say(world: World, session: Session, command: Say) -> Decision | Refusal:
+    """One check and one draft for a whole run. The hub itself carries out those that nothing speaks against."""
     if session.muted_ms and (refusal := muted(world, session)):
         return refusal
     room, text, lines, ids, me, _, clean = command
@@ -33,14 +28,16 @@ def decide_say(
         if type(found) is Refusal:
             return found
         room = found
-    if ids and (session.ids.knows_any(ids) or len(set(ids)) != len(ids)):
+    if repeats(session, ids):
         return _without_retries(session, command, room)
-    seq, time_ms = number
-    # As `Said(…)`, in half the time.
-    return _new(Said, (seq, time_ms, room, session.sid, session.alias, text, lines, ids, me, clean))
+    return Decision(
+        (Said(DRAFT, DRAFT, room, session.sid, session.alias, text, lines, ids, me, clean),)
+    )
 
 
-_new = tuple.__new__
+def repeats(session: Session, ids: tuple[str, ...]) -> bool:
+    """One of the ids is known already, or stands twice."""
+    return session.ids.knows_any(ids) or len(set(ids)) != len(ids)
 
 
 def _without_retries(session: Session, command: Say, room: str) -> Decision:

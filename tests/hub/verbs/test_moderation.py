@@ -420,7 +420,7 @@ def test_a_mute_follows_the_session_and_whoever_comes_under_the_alias(
     assert house.enter("Ann").muted_ms == 0
     house.do(root, Unmute("b0b"))
     for each in (bob, other):
-        assert house.say(each, "at last").records == ()
+        assert [said.text for said in house.say(each, "at last").records] == ["at last"]
         assert house.do(each, Topic("#lobby", "at last")).records
     assert house.refused(root, Unmute("Bob")).code == "not_muted"
 

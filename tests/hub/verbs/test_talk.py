@@ -19,10 +19,10 @@ def said(house: Any) -> list[str]:
 def test_a_run_is_one_record_and_needs_no_answer(house: Any) -> None:
     ann = house.enter("Ann")
     head = house.world.log.head_seq
-    assert house.do(ann, Say("#lobby", "one\ntwo", 2, ("i", "j"))) == Outcome((), (), ())
-    assert house.records[-1] == Said(
-        head + 1, 1_000, "#lobby", "s1", "Ann", "one\ntwo", 2, ("i", "j"), me=False
-    )
+    said = Said(head + 1, 1_000, "#lobby", "s1", "Ann", "one\ntwo", 2, ("i", "j"), me=False)
+    run = Say("#lobby", "one\ntwo", 2, ("i", "j"))
+    assert house.do(ann, run) == Outcome((), (said,), ())
+    assert house.records[-1] == said
 
 
 def test_what_one_does_is_told_apart_from_what_one_says(house: Any) -> None:
