@@ -54,12 +54,14 @@ class Server:
         )
         self.certificates = Certificates(self.exchange.door)
         self.page = Page(self.exchange.door)
+        self.exchange.clock()
         self.exchange.attendance.await_returns()
         self.listeners = [
             Listener(sock, reactor, self.exchange, self.exchange.accepted, self.crowd, self.limits)
             for sock in sockets
         ]
         self.vitals = Vitals(reactor, self.limits, self.exchange.connections, self.exchange.lost)
+        reactor.before_turn = self.exchange.clock
         reactor.after_reading = self.exchange.settle
         reactor.after_turn = self.tick
         self.exit_code = 0
@@ -77,7 +79,7 @@ class Server:
         if journal.trouble != self.world.trouble or journal.failure:
             self._disk_changed(journal.trouble, journal.failure)
         if self.exchange.delivery.has_due():
-            self.reactor.call_soon(_nothing)
+            self.reactor.go_on()
         if self.stopping and not self.exchange.connections:
             self.reactor.stop()
 
@@ -109,10 +111,6 @@ class Server:
         self.exchange.stop(reason)
         self.vitals.let_go()
         self.reactor.call_later(STOP_S - CLOSE_S, self.reactor.stop)
-
-
-def _nothing() -> None:
-    """Makes the next turn not wait: a reader that catches up could take more at once."""
 
 
 def main(argv: list[str], prog: str = SCRIPT) -> int:

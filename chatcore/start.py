@@ -52,7 +52,7 @@ def start(argv: list[str], prog: str) -> int:
     if isinstance(settings, int):
         return settings
     descriptors = raise_descriptor_limit()
-    sys.setswitchinterval(SWITCH_S)
+    _tune_interpreter()
     reactor = Reactor()
     try:
         service = Service(os.environ)
@@ -85,7 +85,6 @@ def start(argv: list[str], prog: str) -> int:
         reactor.on_signal(signum, lambda: stop(server, service))
     reactor.on_signal(signal.SIGHUP, lambda: reload(server, service, settings, argv))
     gc.freeze()  # What was made until now stays: the collector need not look at it again.
-    gc.set_threshold(COLLECT_AFTER)
     addresses = [sock.getsockname()[:2] for sock in sockets]
     # Whether or not anybody reads it: the server goes on.
     say(listening(addresses, settings.data))
@@ -96,6 +95,11 @@ def start(argv: list[str], prog: str) -> int:
     if admin is not None:
         admin.close()
     return _let_go(server, console)
+
+
+def _tune_interpreter() -> None:
+    sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _say_ways_in(server: Server, address: tuple[str, int]) -> None:

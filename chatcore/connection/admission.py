@@ -104,7 +104,7 @@ class Admission:
     """See the module.
 
     `arrive` lets in who has said the server's password; `answer` tells what came of a command; `tell` sends a refusal;
-    `resume` lets a connection's commands go on; and `clock` gives the hub the time.
+    and `resume` lets a connection's commands go on.
     """
 
     def __init__(
@@ -117,7 +117,6 @@ class Admission:
         answer: Callable[[Connection, Command, Outcome], None],
         tell: Callable[[Connection, Reply], None],
         resume: Callable[[Connection, Pause], None],
-        clock: Callable[[], None],
     ) -> None:
         self.keys = keys
         self._hub = hub
@@ -128,7 +127,6 @@ class Admission:
         self._answer = answer
         self._tell = tell
         self._resume = resume
-        self._clock = clock
         self._offload = Offload(reactor.call_from_thread)
         self._tries = Tries()
         self._waiting: deque[_Try] = deque()
@@ -258,7 +256,6 @@ class Admission:
         if _gone(connection):
             return
         self._reactor.call_soon(partial(self._resume, connection, Pause.PASSWORD))
-        self._clock()
         if found is None:
             self._tell(connection, Refused(FAILED, None, command.re))
         elif type(command) is Hello:

@@ -47,14 +47,12 @@ class Attendance:
         delivery: Delivery,
         reactor: Reactor,
         tell: Callable[[Connection, Reply], None],
-        clock: Callable[[], None],
     ) -> None:
         self._hub = hub
         self._world = hub.world
         self._delivery = delivery
         self._reactor = reactor
         self._tell = tell
-        self._clock = clock
         self._here: dict[str, tuple[Connection, ...]] = {}
         """The connections of each session that has any."""
         self._lapses: dict[str, Timer] = {}
@@ -115,7 +113,6 @@ class Attendance:
 
     def await_returns(self) -> None:
         """The server has just started: who had no token has left, the others may return for `RESTART_GRACE_S`."""
-        self._clock()
         records, sessions = self._hub.restart()
         self.follow(records)
         presence = self._world.presence
@@ -127,7 +124,6 @@ class Attendance:
         self._lapses[session.sid] = self._reactor.call_later(grace_s, lambda: self._lapse(session))
 
     def _lapse(self, session: Session) -> None:
-        self._clock()
         del self._lapses[session.sid]
         log.info("%(alias)s did not return and has left", {"alias": session.alias})
         self.follow(self._hub.lapse(session).records)
@@ -238,7 +234,6 @@ class Attendance:
             self._reactor.call_later(GATHER_S, lambda: self._gather(room))
 
     def _gather(self, room: str) -> None:
-        self._clock()
         self._gathering.discard(room)
         self._hub.gather(Gather(room))
 

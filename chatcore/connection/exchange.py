@@ -20,6 +20,7 @@ from chatcore.connection.attendance import Attendance
 from chatcore.connection.connection import Pause
 from chatcore.connection.delivery import Delivery
 from chatcore.connection.door import Door
+from chatcore.connection.farewell import Farewell
 from chatcore.connection.lookups import Lookups
 from chatcore.connection.reception import Reception
 from chatcore.dialects.dialect import Hangup
@@ -76,8 +77,9 @@ class Exchange:
         self.flood = flood
         self._limits = limits
         self.connections: set[Connection] = set()
+        self._farewell = farewell = Farewell(limits, self.lost)
         self.delivery = Delivery(
-            hub.world.log, archive, self.lost, self.done, self._expect_progress
+            hub.world.log, archive, self.lost, farewell.done, farewell.expect_progress
         )
         self._lookups = (
             None
@@ -85,7 +87,7 @@ class Exchange:
             else Lookups(hub.world.log, archive, self.delivery, self._resume, self.lost)
         )
         self.answers = Answers(self.delivery, self._lookups, limits, self.lost)
-        self.attendance = Attendance(hub, self.delivery, reactor, self.answers.tell, self.clock)
+        self.attendance = Attendance(hub, self.delivery, reactor, self.answers.tell)
         self._reactor = reactor
         self._world = hub.world
         self.admission = Admission(
@@ -97,7 +99,6 @@ class Exchange:
             self._answer,
             self.answers.tell,
             self._resume,
-            self.clock,
         )
         self._arrived: deque[tuple[Connection, bytes]] = deque()
         """What was read and is not decided yet."""
@@ -122,6 +123,10 @@ class Exchange:
         self.connections.add(connection)
         self.reception.admit(connection)
 
+    def clock(self) -> None:
+        """Give the world the time of this turn."""
+        self._world.now, self._world.now_ms = self._reactor.now, time.time_ns() // 1_000_000
+
     def received(self, connection: Connection, data: bytes) -> None:
         self._arrived.append((connection, data))
         if len(self._arrived) == LOT:
@@ -135,8 +140,6 @@ class Exchange:
         arrived, reactor = self._arrived, self._reactor
         if not arrived:
             return
-        if self._world.now != reactor.now:
-            self.clock()
         self._settling = True
         while arrived:
             connection, data = arrived.popleft()
@@ -195,19 +198,10 @@ class Exchange:
             connection.closing = True
             self._dying.append((connection, reason))
 
-    def done(self, connection: Connection) -> None:
-        """Everything due to a finishing connection has been sent."""
-        if connection.say_goodbye():
-            self.lost(connection, "done")
-        else:
-            connection.wait(self._limits.drain_s, lambda: self.lost(connection, "done"))
-
     # Deciding
 
-    def _decide(self, connection: Connection, dialect: Dialect) -> None:  # noqa: C901, PLR0912 - the hot path
+    def _decide(self, connection: Connection, dialect: Dialect) -> None:  # noqa: C901 - the hot path
         """Decide what the connection has sent, as far as it may be decided now."""
-        if self._world.now != self._reactor.now:
-            self.clock()
         most = ALL
         while not (connection.finishing or connection.closing):
             if self.flood.enabled and not (most := self._allowed(connection)):
@@ -245,11 +239,6 @@ class Exchange:
             connection.pause(Pause.REPLIES)
             self._unread.add(connection)
         return bool(connection.pauses)
-
-    def clock(self) -> None:
-        """Give the hub the time of this turn."""
-        self._world.now = self._reactor.now
-        self._world.now_ms = time.time_ns() // 1_000_000
 
     def _allowed(self, connection: Connection) -> int:
         """Lines it may say now; at 0 it is paused until it may say more."""
@@ -316,16 +305,6 @@ class Exchange:
 
     # Ending
 
-    def _expect_progress(self, connection: Connection, seen: object = None) -> None:
-        """A finishing connection has nobody's patience but the server's: it must go on taking what is due."""
-        reader = connection.reader
-        now = (reader.position, reader.queued_bytes, len(connection.pending))
-        progress_s = self._limits.progress_s
-        if now == seen:
-            self.lost(connection, f"took nothing for {progress_s:g} s")
-        else:
-            connection.wait(progress_s, lambda: self._expect_progress(connection, now))
-
     def _refuse(self, connection: Connection, hangup: Hangup) -> None:
         """Say the last words, then close."""
         self.reception.note(connection, hangup)
@@ -340,7 +319,7 @@ class Exchange:
         except OSError:
             self.lost(connection, hangup.reason)
         else:
-            self.done(connection)
+            self._farewell.done(connection)
 
     def _finish_if_ended(self, connection: Connection, dialect: Dialect) -> None:
         """All input has been decided; if there will be no more, what is due is sent and the connection closed."""
@@ -411,8 +390,4 @@ class Exchange:
         connection.close()
         self._crowd.leave(connection.peer[0])
         # What others are told of it is news of the next tick.
-        self._reactor.call_soon(lambda: self._dropped(connection, reason))
-
-    def _dropped(self, connection: Connection, reason: str) -> None:
-        self.clock()
-        self.attendance.drop(connection, reason)
+        self._reactor.call_soon(lambda: self.attendance.drop(connection, reason))

@@ -226,6 +226,7 @@ SIMPLE_FIELDS = 4
 _LINE_END = "\n"
 _BETWEEN = "\n,0,\n"
 
+
 def _one_run(first: Say, say: Say) -> bool:
     """They can be one run: the same room and kind, nobody waits for a tagged answer, and lines are lines."""
     return (

@@ -1,12 +1,12 @@
 """The loop: waits for sockets, timers and wake-ups, and runs who is meant. The only place that waits.
 
-A turn: select → handlers of what is ready → `after_reading` → what has become due → what was queued before this turn
-→ `after_turn`.
+A turn: select → `before_turn` → handlers of what is ready → `after_reading` → what has become due → what was queued
+before this turn → `after_turn`.
 
 Invariants: whatever is queued during a turn runs in the next, or in one after it if there is more than a turn has
-time for; an event never reaches a handler that was forgotten
-earlier in its batch, even if the descriptor's number is in use again; and a fault in a handler is logged, told to
-that handler, and costs nobody else anything. Here, and nowhere else, stands `except Exception`.
+time for; an event never reaches a handler that was forgotten earlier in its batch, even if the descriptor's number is
+in use again; and a fault in a handler is logged, told to that handler, and costs nobody else anything. Here, and
+nowhere else, stands `except Exception`.
 """
 
 from __future__ import annotations
@@ -132,6 +132,8 @@ class Reactor:
         self.now = clock()
         """The clock at the beginning of this turn."""
         self.stats = Stats()
+        self.before_turn: Callable[[], None] = _nothing
+        """Called when the wait is over, before any handler."""
         self.after_reading: Callable[[], None] = _nothing
         """Called when the handlers of a turn have run; and once more, where it raises. What it was given is its own."""
         self.after_turn: Callable[[], None] = _nothing
@@ -172,6 +174,10 @@ class Reactor:
         """Run it in the next turn, which then does not wait."""
         self._soon.append(self._owned(callback, owner))
 
+    def go_on(self) -> None:
+        """The next turn does not wait: there is something to do."""
+        self.call_soon(_nothing)
+
     def _owned(self, callback: Callable[[], None], owner: Handler | None) -> Callable[[], None]:
         if owner is None:
             return callback
@@ -210,6 +216,7 @@ class Reactor:
         if not self._ready:
             self._select(self._patience_s())
         self.now = began = self._clock()
+        self._guarded(self.before_turn)
         # Before any handler can queue something: that is for the next turn.
         soon, self._soon = self._soon, []
         self._guarded(self._handle)
@@ -221,7 +228,7 @@ class Reactor:
         fault = self._attempt(self.after_turn)
         if fault is not None:
             self._blame(fault)
-            self.call_soon(_nothing)  # What it left undone must not wait for the next event.
+            self.go_on()  # What it left undone must not wait for the next event.
         self._ended = self._clock()
         self._took_s = self._ended - began - waited_s
         self.stats.turned(self._took_s)
@@ -358,7 +365,7 @@ class _Awake:
 
 
 def _nothing() -> None:
-    """Nobody cares about the end of a turn."""
+    """Nobody cares about this part of a turn; or there is nothing to do but not to wait."""
 
 
 _NOBODY: tuple[int, Handler | None] = (0, None)
