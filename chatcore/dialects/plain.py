@@ -98,12 +98,13 @@ class Plain(Lines):
         if not self.idle or len(data) > LINE_BYTES or data[-1] != LF:
             return None
         # Two passes in C over the bytes: nothing but printable ASCII, no `/`, and no line that may be blank.
-        if data.translate(_OTHER_CHANGED) != data:
+        text = data[:-1]
+        if text.translate(_OTHER_CHANGED) != text:
             return None
-        lines = data[:-1].split(b"\n")
+        lines = text.split(b"\n")
         if min(lines) < _AFTER_SPACE:
             return None
-        return None, data.decode()[:-1], len(lines), (), False, None, True
+        return None, text.decode(), len(lines), (), False, None, True
 
     def next(self, most: int) -> Event | None:
         while not self._todo:

@@ -5,7 +5,8 @@ stood between any two positions is known exactly, also for lines that are gone, 
 late is told the true number.
 
 The two arrays run alongside `records` and reach further back: entry *i* holds the last `seq` of a record and the
-count of lines up to its end. Sixteen bytes a record are cheap enough to keep long after the record has gone.
+count of lines up to its end. Sixteen bytes a record are cheap enough to keep long after the record has gone. The newest
+records are entered when somebody asks (`_count_up`).
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Stream:
         self._lasts = array("Q")
         self._ends = array("Q")
         self._count = 0
-        """Lines that ever stood in this stream."""
+        """Lines that ever stood in this stream, as far as the arrays have them."""
         self._gone = 0
         """Entries of the arrays whose records are gone."""
         self._uncounted = 0
@@ -86,26 +87,29 @@ class Stream:
     def extend(self, records: list[Record]) -> int:
         """Take the newest records, in order. Returns how many bytes the stream has grown by."""
         before = size = self.size
-        count, add_last, add_end = self._count, self._lasts.append, self._ends.append
         for record in records:
-            if type(record) is Said:
-                lines = record.lines
+            if type(record) is Said:  # as `size_of` would, without a call for nearly every record
                 size += RECORD_BYTES + record.text.__sizeof__()
-                add_last(record.seq + lines - 1)
-                count += lines
             else:
                 size += size_of(record)
-                add_last(record.seq)
-                count += 1
-            add_end(count)
         self.records += records
-        self.size, self._count = size, count
+        self.size = size
         if size > WINDOW_BYTES or len(self.records) > WINDOW_RECORDS:
             self.trim(
                 WINDOW_BYTES - WINDOW_BYTES // TRIM_SHARE,
                 WINDOW_RECORDS - WINDOW_RECORDS // TRIM_SHARE,
             )
         return self.size - before
+
+    def _count_up(self) -> None:
+        """Enter into the arrays what they do not have yet: at leisure, for nobody asks while all readers are live."""
+        count, add_last, add_end = self._count, self._lasts.append, self._ends.append
+        for record in self.records[len(self._lasts) - self._gone :]:
+            lines = lines_of(record)
+            count += lines
+            add_last(record.seq + lines - 1)
+            add_end(count)
+        self._count = count
 
     def trim(self, most_bytes: int, most_records: int) -> None:
         """Drop the oldest records until at most that much is left."""
@@ -129,6 +133,7 @@ class Stream:
 
     def _drop(self, drop: int) -> None:
         """Let go of the oldest records, whose size is accounted for."""
+        self._count_up()
         self.floor_seq = last_seq(self.records[drop - 1])
         del self.records[:drop]
         self._gone += drop
@@ -145,6 +150,7 @@ class Stream:
 
         Too many for a `seq` before the oldest that is still counted: what was missed after it is then a lower bound.
         """
+        self._count_up()
         index = bisect_right(self._lasts, seq)
         before = self._ends[index - 1] if index else self._uncounted
         if index == len(self._lasts):
@@ -163,6 +169,8 @@ class Stream:
 
     def newest_seq(self) -> int:
         """The last `seq` of the stream, 0 when nothing ever stood in it."""
+        if self.records:
+            return last_seq(self.records[-1])
         return self._lasts[-1] if self._lasts else 0
 
     def after(self, seq: int, until: int) -> Iterator[Record]:
@@ -195,6 +203,8 @@ class Stream:
 
     def _index_after(self, seq: int) -> int:
         """Index in `records` of the first that has a line after `seq`."""
+        if len(self._lasts) - self._gone < len(self.records):
+            self._count_up()
         return max(0, bisect_right(self._lasts, seq, self._gone) - self._gone)
 
     def page(self, render: Callable[[Record], bytes], seq: int, until: int) -> tuple[bytes, int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chatcore import config
+from chatcore.connection import connection
 from chatcore.connection.connection import Connection
 from chatcore.connection.limits import Limits
 from chatcore.keeping import InMemory
@@ -407,3 +408,9 @@ def house(make_house: Callable[..., House]) -> House:
 @pytest.fixture
 def scripted() -> Callable[[], ScriptedSocket]:
     return ScriptedSocket
+
+
+@pytest.fixture
+def large_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One read, and so one tick, brings more than a page."""
+    monkeypatch.setattr(connection, "READ_BYTES", 64 * 1024)

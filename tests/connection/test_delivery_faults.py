@@ -39,6 +39,7 @@ def breaking(send: Callable[[Any], int], fault: type[Exception]) -> Callable[[An
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("which", [0, 3, READERS - 1])
 @pytest.mark.parametrize("lines", [["hi"], [BIG] * 40], ids=["a page", "pages"])
+@pytest.mark.usefixtures("large_reads")
 def test_a_fault_in_one_send_of_many_costs_one_reader(
     house: Any, fault: type[Exception], which: int, lines: list[str]
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_fault_in_one_send_of_many_costs_one_reader(
     )
 
 
+@pytest.mark.usefixtures("large_reads")
 def test_a_fault_between_two_pages_costs_nobody_a_line(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_disk_far_behind_holds_back_those_who_speak_and_nobody_else(
     assert ann.lines[-1].startswith("-- In #lobby")
 
 
+@pytest.mark.usefixtures("large_reads")
 def test_a_connection_that_is_held_back_may_go(house: Any, disk: Disk) -> None:
     disk.ready = True
     ann, bob = house.plain("Ann"), house.plain("Bob")
