@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import socket
+    from collections import deque
     from collections.abc import Callable
 
     from chatcore.connection.tls import TlsSocket
@@ -53,7 +54,9 @@ class Pause(enum.IntFlag):
 class Service(Protocol):
     """Where a connection's bytes go."""
 
-    def received(self, connection: Connection, data: bytes) -> None: ...
+    arrived: deque[tuple[Connection, bytes]]
+    """What was read, in order; it is taken from here when a turn has read all it will."""
+
     def ended(self, connection: Connection) -> None: ...
     def lost(self, connection: Connection, reason: str) -> None: ...
     def writable(self, connection: Connection) -> None: ...
@@ -72,6 +75,7 @@ class Connection:
     """See the module. The fields below the first group belong to the exchange and to delivery."""
 
     __slots__ = (
+        "_arrived",
         "_draining",
         "_reactor",
         "_service",
@@ -112,6 +116,7 @@ class Connection:
         self.accepted = reactor.now
         self._reactor = reactor
         self._service = service
+        self._arrived = service.arrived
         self._draining = False
         self.fd = sock.fileno()
         self.peer = peer
@@ -163,7 +168,7 @@ class Connection:
         if not data:
             self._end()
         elif not self._draining:
-            self._service.received(self, data)
+            self._arrived.append((self, data))
 
     def on_writable(self) -> None:
         if self._tls is not None and not self.writing:

@@ -52,9 +52,6 @@ CLOSED_A_TURN = 64
 STORAGE = "storage"
 """`Bye.reason` when the disk has failed."""
 
-LOT = 32
-"""Reads that are decided together at most: the loop looks at its clock every few of them, and is to see what they cost."""
-
 ALL = 1_000_000
 """Lines decided at a time where no flood control bounds them: more than one read can hold."""
 
@@ -100,7 +97,7 @@ class Exchange:
             self.answers.tell,
             self._resume,
         )
-        self._arrived: deque[tuple[Connection, bytes]] = deque()
+        self.arrived: deque[tuple[Connection, bytes]] = deque()
         """What was read and is not decided yet."""
         self._settling = False
         self._dying: list[tuple[Connection, str]] = []
@@ -127,17 +124,12 @@ class Exchange:
         """Give the world the time of this turn."""
         self._world.now, self._world.now_ms = self._reactor.now, time.time_ns() // 1_000_000
 
-    def received(self, connection: Connection, data: bytes) -> None:
-        self._arrived.append((connection, data))
-        if len(self._arrived) == LOT:
-            self.settle()
-
     def settle(self) -> None:
         """Decide what has arrived, in the order it came.
 
         Reading and deciding take turns by the lot: each finds the processor's caches as it left them.
         """
-        arrived, reactor = self._arrived, self._reactor
+        arrived, reactor = self.arrived, self._reactor
         if not arrived:
             return
         self._settling = True
@@ -372,9 +364,10 @@ class Exchange:
                 self._unread.discard(connection)
                 resume = partial(self._resume, connection, Pause.REPLIES)
                 self._reactor.call_soon(resume, connection)
-        dying, self._dying = self._dying[:CLOSED_A_TURN], self._dying[CLOSED_A_TURN:]
-        for connection, reason in dying:
-            self._close(connection, reason)
+        if self._dying:
+            dying, self._dying = self._dying[:CLOSED_A_TURN], self._dying[CLOSED_A_TURN:]
+            for connection, reason in dying:
+                self._close(connection, reason)
 
     def _close(self, connection: Connection, reason: str) -> None:
         """The only place where connections end."""

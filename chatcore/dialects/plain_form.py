@@ -7,6 +7,7 @@ Aliases and room names cannot hold any (`hub.names`); everything else goes throu
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from chatcore.dialects.act_form import act_line, ban_list, moderation_log
@@ -75,14 +76,21 @@ class PlainForm:
         if type(record) is Said:
             # The hot path: one check and one replace for a whole run; of bytes, which are searched three times faster.
             text = record.text if record.clean else shown_lines(record.text)
-            name = (f"* {record.alias} " if record.me else f"{record.alias}: ").encode()
-            return name + text.encode().replace(b"\n", b"\n" + name) + b"\n"
+            name, next_name = _names(record.alias, record.me)
+            return name + text.encode().replace(b"\n", next_name) + b"\n"
         line = event_line(record)
         return f"{line}\n".encode() if line else b""
 
     @staticmethod
     def gap(stream: str, missed: int, next_seq: int) -> bytes:
         return f"— {missed:,} line{'s' if missed > 1 else ''} missed —\n".encode()
+
+
+@lru_cache(1024)  # people who speak at one time
+def _names(alias: str, me: bool) -> tuple[bytes, bytes]:
+    """Whose line it is: as it stands before the first line, and between two."""
+    name = (f"* {alias} " if me else f"{alias}: ").encode()
+    return name, b"\n" + name
 
 
 def event_line(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of record

@@ -210,15 +210,15 @@ NO_NEWS = News([], {}, 0)
 def _sorted_out(records: list[Record]) -> tuple[dict[str, list[Record]], int]:
     """The records by stream, and how many of them are no runs of lines."""
     streams: dict[str, list[Record]] = {}
-    events = 0
+    same: list[Record] = []
+    events, room = 0, ""
     for record in records:
         if type(record) is Said:
-            # Nearly every record: one stream, no questions.
-            room = record.room
-            if room in streams:
-                streams[room].append(record)
-            else:
-                streams[room] = [record]
+            # Nearly every record: one stream, and most often the one of the record before.
+            if record.room != room:
+                room = record.room
+                same = streams.setdefault(room, [])
+            same.append(record)
         else:
             events += 1
             for name in streams_of(record):

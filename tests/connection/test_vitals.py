@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 import termios
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -205,6 +206,8 @@ def real_house() -> Iterator[Reactor]:
 
 class _Nobody:
     """A service that is never called."""
+
+    arrived: ClassVar[deque[Any]] = deque()
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(name)
