@@ -1,7 +1,7 @@
 """The map: which parts the server is made of, and what a tick does.
 
-A tick has a fixed order: read what is ready and decide it (the reactor's handlers); hand the records to the
-journal as one batch; deliver what has become durable, one send a reader; close, in one place, what is to be closed.
+A tick has a fixed order: read what is ready (the reactor's handlers); decide it; hand the records to the journal as
+one batch; deliver what has become durable, one send a reader; close, in one place, what is to be closed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,6 @@ class Server:
         self.stopping = False
 
     def tick(self) -> None:
-        self.exchange.settle()
         log, journal = self.world.log, self.keeping.journal
         batch = log.take_batch()
         if batch:

@@ -55,7 +55,10 @@ class Service(Protocol):
     """Where a connection's bytes go."""
 
     arrived: deque[tuple[Connection, bytes]]
-    """What was read, in order; it is taken from here when a turn has read all it will."""
+    """What was read, in order."""
+
+    def settle(self) -> None:
+        """Deal with what has arrived."""
 
     def ended(self, connection: Connection) -> None: ...
     def lost(self, connection: Connection, reason: str) -> None: ...
@@ -189,7 +192,11 @@ class Connection:
 
     def read_again(self) -> None:
         """There is something to read of which the selector will not tell."""
-        self._reactor.call_soon(self.on_readable, self)
+        self._reactor.call_soon(self._read_now, self)
+
+    def _read_now(self) -> None:
+        self.on_readable()
+        self._service.settle()
 
     def filter_through(self, sock: Filter, tls: TlsSocket) -> None:
         """Read and write through this from now on; before anybody has taken hold of `send`."""

@@ -53,7 +53,7 @@ STORAGE = "storage"
 """`Bye.reason` when the disk has failed."""
 
 ALL = 1_000_000
-"""Lines decided at a time where no flood control bounds them: more than one read can hold."""
+"""Lines decided at a time where no flood control bounds them: more than ever wait in a connection's framing."""
 
 log = logging.getLogger("chatcore.room")
 
@@ -99,7 +99,6 @@ class Exchange:
         )
         self.arrived: deque[tuple[Connection, bytes]] = deque()
         """What was read and is not decided yet."""
-        self._settling = False
         self._dying: list[tuple[Connection, str]] = []
         self.door = Door()
         self.reception = Reception(
@@ -125,14 +124,13 @@ class Exchange:
         self._world.now, self._world.now_ms = self._reactor.now, time.time_ns() // 1_000_000
 
     def settle(self) -> None:
-        """Decide what has arrived, in the order it came.
+        """Decide what has arrived, in the order it came; of each connection one read at most.
 
         Reading and deciding take turns by the lot: each finds the processor's caches as it left them.
         """
         arrived, reactor = self.arrived, self._reactor
         if not arrived:
             return
-        self._settling = True
         while arrived:
             connection, data = arrived.popleft()
             reactor.running_now = connection
@@ -142,6 +140,7 @@ class Exchange:
                 or dialect is None
                 or connection.pauses
                 or connection.finishing
+                or connection.closing
                 or not self._unbounded
                 or (run := dialect.run(data)) is None
             ):
@@ -150,7 +149,6 @@ class Exchange:
             # do the same with five calls more.
             elif (outcome := self.hub.say(session, run)) is not None:
                 self._answer(connection, Say(*run), outcome)
-        self._settling = False
         reactor.running_now = None
 
     def _take(self, connection: Connection, data: bytes) -> None:
@@ -173,7 +171,6 @@ class Exchange:
 
     def ended(self, connection: Connection) -> None:
         """The peer will send no more; what it sent is handled first."""
-        self.settle()
         if connection.dialect is None:
             self.reception.ended(connection)
         elif not connection.pauses:
@@ -183,9 +180,7 @@ class Exchange:
         self.delivery.writable(connection)
 
     def lost(self, connection: Connection, reason: str) -> None:
-        """To be closed at the end of this tick; what it has sent is handled first."""
-        if not self._settling:
-            self.settle()
+        """To be closed at the end of this tick."""
         if not connection.closing:
             connection.closing = True
             self._dying.append((connection, reason))
@@ -327,7 +322,6 @@ class Exchange:
 
     def stop(self, reason: str) -> None:
         """The server stops: tell everybody, send what is due, close. With `storage`, what is not stored is not due."""
-        self.settle()
         self.delivery.disk_failed = reason == STORAGE
         self.attendance.stopping = True
         for connection in self.connections:

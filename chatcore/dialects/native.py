@@ -39,7 +39,7 @@ NAME_BYTES = 512
 """Bytes of a name, token or tag looked at: far beyond any that is allowed, so that the refusal can be exact."""
 
 LINES_AT_ONCE = 512
-"""Lines read before the first of them is answered. A read of 64 KiB may hold thousands that are no JSON, at 8 µs each;
+"""Lines read before the first of them is answered. One read may hold thousands that are no JSON, at 8 µs each;
 who gets that many answers is not read until they are read."""
 
 _BLANK = re.compile(rb"(?:[ \t\r]*\n)+")

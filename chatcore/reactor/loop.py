@@ -1,7 +1,7 @@
 """The loop: waits for sockets, timers and wake-ups, and runs who is meant. The only place that waits.
 
-A turn: select → `before_turn` → handlers of what is ready → `after_reading` → what has become due → what was queued
-before this turn → `after_turn`.
+A turn: select → `before_turn` → handlers of what is ready, then `after_reading`; under load that twice or more → what has
+become due → what was queued before this turn → `after_turn`.
 
 Invariants: whatever is queued during a turn runs in the next, or in one after it if there is more than a turn has
 time for; an event never reaches a handler that was forgotten earlier in its batch, even if the descriptor's number is
@@ -36,8 +36,9 @@ BUSY = 2
 """Handlers in one look from which on a turn looks again before it ends."""
 
 SECOND_LOOKS = 2
-"""Times it looks again; once, if it then has found as many as the turn before. What has come in meanwhile is handled in this turn, so that under load a turn's end (a commit,
-a send to every reader) serves more: it raised fan-out in a room of ten by a quarter, and costs an idle loop nothing."""
+"""Times it looks again; once, if it then has found as many as the turn before. What has come in meanwhile is handled in
+this turn, so that under load a turn's end (a commit, a send to every reader) serves more: it raised fan-out in a room
+of ten by a quarter, and costs an idle loop nothing."""
 
 GATHER_S = 0.001
 """How long a turn waits for more when it has found less than half of what the one just before it found: whoever spoke
@@ -74,9 +75,9 @@ class Stats:
         self.turns = 0
         self.faults = 0
         self.busy_s = 0.0
-        """All the time that was not spent waiting in select."""
+        """All the time that was not spent waiting."""
         self.longest_stall_s = 0.0
-        """The longest time from one return of select to the next call."""
+        """The longest turn, without what it waited."""
         self.recent_stall_s = 0.0
         """The same since somebody last asked (`take_recent_stall_s`); never more than the longest."""
 
@@ -135,8 +136,8 @@ class Reactor:
         self.before_turn: Callable[[], None] = _nothing
         """Called when the wait is over, before any handler."""
         self.after_reading: Callable[[], None] = _nothing
-        """Called when handlers have run: after every few, so that the clock shows what they have led to, and after all.
-        Where it raises, it is called again."""
+        """Called when handlers have run: after every few, so that the clock shows what they have led to, and after all,
+        before select is asked again. Where it raises, it is called again."""
         self.after_turn: Callable[[], None] = _nothing
         """Called at the end of every turn."""
         self._wakeup = Wakeup()
@@ -214,15 +215,16 @@ class Reactor:
         self._selector.close()
 
     def turn(self) -> None:
-        if not self._ready:
+        if left_over := bool(self._ready):
+            self._handled = len(self._ready)
+        else:
             self._select(self._patience_s())
         self.now = began = self._clock()
         self._guarded(self.before_turn)
         # Before any handler can queue something: that is for the next turn.
         soon, self._soon = self._soon, []
         self._guarded(self._handle)
-        waited_s = self._gather(began, idle=not soon)
-        self._guarded(self.after_reading)
+        waited_s = self._gather(began, idle=not (soon or left_over))
         self._calls += self._timers.due(self.now)
         self._calls += soon
         self._guarded(self._call)
@@ -246,11 +248,16 @@ class Reactor:
             found += self._handled
             if found >= before:
                 break
+        found -= len(self._ready)  # left for the next turn
         self._found = found
-        if 2 * found > before or self._took_s < DEAR_S or began - self._ended > GATHER_S:
+        few = 0 < 2 * found <= before
+        if not (few and idle) or self._took_s < DEAR_S or began - self._ended > GATHER_S:
             return 0.0
         waited_s, end = 0.0, self._clock() + GATHER_S
-        while idle and self._found < before and not (self._ready or self._soon or self._calls):
+        while self._found < before and not self._ready:
+            patience_s = self._patience_s()
+            if patience_s is not None and patience_s < GATHER_S:
+                break
             asked = self._clock()
             self._select(GATHER_S)
             waited_s += self._clock() - asked
@@ -310,6 +317,7 @@ class Reactor:
                 if self._clock() - self.now >= BATCH_S:
                     break
                 left = CLOCK_EVERY
+        self.after_reading()
         self.running_now = None
 
     def _still_wanted(self, fd: int, handler: Handler) -> int:

@@ -390,3 +390,19 @@ def test_a_stranger_comes_in_encrypted(strict: Any) -> None:
     peer.say("Ann")
     peer.settle(strict)
     assert "Connected to the server!" in peer.text
+
+
+def test_what_comes_behind_a_hello_in_the_same_turn_is_a_part_of_it(house: Any) -> None:
+    """A busy loop looks again within a turn; a client may send a change_cipher_spec at once (RFC 8446 D.4)."""
+    people = [house.plain(f"P{number}") for number in range(12)]
+    for each in people:
+        each.say("busy")
+    house.turn()
+    sock, connection = house.connect()
+    peer = TlsPeer(sock)
+    sock.incoming.extend([peer.hello(), b"\x14\x03\x03\x00\x01\x01"])
+    people[0].incoming.extend([b"x\n", b"y\n"])
+    house.turn()
+    assert house.exchange.reception.handshakes.waiting == 1
+    peer.settle(house)
+    assert connection.encrypted

@@ -6,7 +6,7 @@ import selectors
 
 import pytest
 
-from chatcore.reactor.loop import DEAR_S, GATHER_S, Reactor
+from chatcore.reactor.loop import BATCH_S, DEAR_S, GATHER_S, Reactor
 from tests.reactor.conftest import FakeClock, FakeSelector, Recorder
 
 READ = selectors.EVENT_READ
@@ -149,6 +149,34 @@ def test_what_is_queued_is_not_kept_waiting(room):
     room.people[100].then = lambda: None
     room.turn()
     assert done == ["queued before", "queued in it"]
+
+
+@pytest.mark.parametrize("in_s", [0.0, GATHER_S / 10])
+@pytest.mark.parametrize("now", [[], [100]])
+def test_a_timer_that_is_due_is_not_kept_waiting(room, in_s, now):
+    fired: list[float] = []
+    room.turn(PEOPLE)
+    began = room.clock()
+    room.reactor.call_later(in_s, lambda: fired.append(room.clock() - began))
+    room.turn(now)
+    while not fired:
+        room.turn()
+    assert fired[0] < GATHER_S
+
+
+def test_what_is_left_over_is_counted_where_it_is_handled(room):
+    for fd in range(300, 340):
+        slow = Recorder("", room.told)
+        slow.then = lambda: room.clock.advance(BATCH_S / 10)
+        room.reactor.watch(fd, slow, read=True, write=False)
+    counted = []
+    room.turn(range(300, 340))
+    counted.append(room.reactor._found)
+    while room.reactor._ready:
+        room.turn()
+        counted.append(room.reactor._found)
+    assert counted == room.turns
+    assert sum(counted) == 40
 
 
 def test_to_wait_for_more_is_no_work(room):

@@ -38,7 +38,7 @@ def unknown_command(name: str, known: list[str], sign: str) -> Refusal:
 def _is_slip(typed: str, meant: str) -> bool:
     """One letter is wrong, missing or too many, or two have changed places.
 
-    `difflib` would guess at more, for 50 µs, and a read of 64 KiB may hold thousands of such lines.
+    `difflib` would guess at more, for 50 µs, and one read may hold thousands of such lines.
     """
     if typed[:1] != meant[:1] and typed[-1:] != meant[-1:]:
         # Cheap, and true of nearly every pair; a slip spares one end.

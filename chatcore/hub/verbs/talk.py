@@ -37,7 +37,7 @@ def decide_say(world: World, session: Session, command: Say) -> Decision | Refus
 
 def repeats(session: Session, ids: tuple[str, ...]) -> bool:
     """One of the ids is known already, or stands twice."""
-    return session.ids.knows_any(ids) or len(set(ids)) != len(ids)
+    return bool(ids) and (session.ids.knows_any(ids) or len(set(ids)) != len(ids))
 
 
 def _without_retries(session: Session, command: Say, room: str) -> Decision:
