@@ -242,7 +242,7 @@ class Delivery:
                         broken[len(sent)] = error.strerror or "connection error"
                         sent.append(0)
             finally:
-                if sent.count(size) < len(readers):
+                if sum(sent) < size * len(readers):
                     self._part(readers, sent, broken, data, before, position)
             before = position
 
