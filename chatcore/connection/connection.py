@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from chatcore.reactor.loop import Reactor
     from chatcore.reactor.timers import Timer
 
-READ_BYTES = 16 * 1024
-"""Read from one socket at a time, as redis does: so the others have their turn, too. To make room for 64 KiB, and give
-back what was not needed, takes longer than the read itself."""
+READ_BYTES = 64 * 1024
+"""Read at most from one socket at a time: so the others have their turn, too. From one who has sent much, as it is."""
+
+USUAL_READ_BYTES = 16 * 1024
+"""The same from all others: to make room for 64 KiB, and give back what was not needed, takes longer than the read."""
 
 log = logging.getLogger("chatcore.connection")
 
@@ -81,6 +83,7 @@ class Connection:
         "_arrived",
         "_draining",
         "_reactor",
+        "_read_bytes",
         "_service",
         "_sock",
         "_tls",
@@ -121,6 +124,7 @@ class Connection:
         self._service = service
         self._arrived = service.arrived
         self._draining = False
+        self._read_bytes = USUAL_READ_BYTES
         self.fd = sock.fileno()
         self.peer = peer
         self.send: Callable[[bytes | memoryview], int] = sock.send
@@ -162,7 +166,7 @@ class Connection:
 
     def on_readable(self) -> None:
         try:
-            data = self._sock.recv(READ_BYTES)
+            data = self._sock.recv(self._read_bytes)
         except BlockingIOError:
             return
         except OSError as error:
@@ -171,6 +175,7 @@ class Connection:
         if not data:
             self._end()
         elif not self._draining:
+            self._read_bytes = READ_BYTES if len(data) >= USUAL_READ_BYTES else USUAL_READ_BYTES
             self._arrived.append((self, data))
 
     def on_writable(self) -> None:

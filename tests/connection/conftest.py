@@ -413,4 +413,4 @@ def scripted() -> Callable[[], ScriptedSocket]:
 @pytest.fixture
 def large_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """One read, and so one tick, brings more than a page."""
-    monkeypatch.setattr(connection, "READ_BYTES", 64 * 1024)
+    monkeypatch.setattr(connection, "USUAL_READ_BYTES", connection.READ_BYTES)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatcore.connection.connection import READ_BYTES, Connection, Pause
+from chatcore.connection.connection import READ_BYTES, USUAL_READ_BYTES, Connection, Pause
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -55,11 +55,15 @@ def connection(house: Any, sock: Any, service: Service) -> Connection:
 def test_what_comes_is_passed_on_a_read_at_a_time(
     house: Any, sock: Any, service: Service, connection: Connection
 ) -> None:
-    sock.incoming.append(b"x" * (READ_BYTES + 5))
+    sock.incoming.append(b"x" * (USUAL_READ_BYTES + READ_BYTES + 5))
     house.turn()
-    assert service.data == [b"x" * READ_BYTES]
+    assert [len(data) for data in service.data] == [USUAL_READ_BYTES]
     house.turn()
-    assert service.data[1:] == [b"x" * 5]
+    assert [len(data) for data in service.data] == [USUAL_READ_BYTES, READ_BYTES], "much follows"
+    house.turn()
+    sock.incoming.append(b"y" * READ_BYTES)
+    house.turn()
+    assert [len(data) for data in service.data[2:]] == [5, USUAL_READ_BYTES], "and then little"
 
 
 def test_a_spurious_readiness_is_nothing(

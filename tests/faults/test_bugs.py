@@ -28,7 +28,9 @@ STORAGE_FAILED = 74
 
 FAULTY = """
 import random, sys
-from chatcore.connection import connection, exchange
+from chatcore.connection import connection
+from chatcore.dialects.native import Native
+from chatcore.dialects.plain import Plain
 from chatcore.reactor import loop
 from chatcore.server import main
 from chatcore.store import journal
@@ -73,8 +75,10 @@ later, soon = loop.Reactor.call_later, loop.Reactor.call_soon
 if where == "handlers":
     connection.Connection.on_readable = sometimes(connection.Connection.on_readable)
     connection.Connection.on_writable = sometimes(connection.Connection.on_writable)
-elif where == "exchange":
-    exchange.Exchange.received = sometimes(exchange.Exchange.received)
+elif where == "deciding":
+    for dialect in (Plain, Native):
+        dialect.run = sometimes(dialect.run)
+        dialect.next = sometimes(dialect.next)
 elif where == "sends":
     FAULTS.remove(OSError)  # No bug there, but the way that a socket tells of its end.
     class Connection(connection.Connection):
@@ -178,7 +182,7 @@ def is_served(client: Plain, alias: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("where", ["handlers", "exchange", "sends"])
+@pytest.mark.parametrize("where", ["handlers", "deciding", "sends"])
 def test_a_fault_inside_costs_its_own_connection_only(
     start: Start, faulty: Callable[..., Faulty], where: str
 ) -> None:
