@@ -255,23 +255,24 @@ class Delivery:
         before: int,
         after: int,
     ) -> None:
-        """Not every reader took all of it: those that did not get a cursor of their own. After a fault in one send,
-        which ends that reader, they all do, where they are: those behind it were not even asked."""
+        """Not every reader took all of it: those that did not get a cursor of their own. After a fault in one send they
+        all do, where they are: that reader, which it ends, and those behind it were not asked, or not to the end."""
         connections = list(readers)
-        faulty = len(sent) if len(sent) < len(connections) else None
-        for index, connection in enumerate(connections):
-            if faulty is not None and index >= faulty:
-                self.detach(connection)
-                connection.reader.position = before
-            elif sent[index] < len(data) or faulty is not None:
-                self.detach(connection)
-                connection.reader.position = after
-                if index in broken:
-                    self._on_lost(connection, broken[index])
-                else:
-                    self._hold(connection, memoryview(data)[sent[index] :])
-        if faulty is not None:
-            self._on_lost(connections[faulty], "internal error")
+        unasked = connections[len(sent) :]
+        for index, (connection, count) in enumerate(zip(connections, sent, strict=False)):
+            if count == len(data) and not unasked:
+                continue
+            self.detach(connection)
+            connection.reader.position = after
+            if index in broken:
+                self._on_lost(connection, broken[index])
+            else:
+                self._hold(connection, memoryview(data)[count:])
+        for connection in unasked:
+            self.detach(connection)
+            connection.reader.position = before
+        if unasked:
+            self._on_lost(unasked[0], "internal error")
 
     def _hold(self, connection: Connection, rest: memoryview | bytes) -> None:
         """The socket is full: keep what it did not take, and wait until it takes more."""

@@ -228,8 +228,8 @@ def is_told_person(act: Act) -> bool:
 
 def size_of(record: Record) -> int:
     """Bytes of memory that keeping the record costs, near enough to bound a window by."""
-    # Nearly all are the first, and `isinstance` of a union makes the union anew each time.
-    if type(record) is Said or isinstance(record, _WITH_TEXT):
+    # Not a union of them: that would be made anew each time, and this is asked of every record that a window drops.
+    if isinstance(record, _WITH_TEXT):
         return RECORD_BYTES + record.text.__sizeof__()
     return RECORD_BYTES
 

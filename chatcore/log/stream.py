@@ -103,8 +103,11 @@ class Stream:
 
     def _count_up(self) -> None:
         """Enter into the arrays what they do not have yet: at leisure, for nobody asks while all readers are live."""
+        counted = len(self._lasts) - self._gone
+        if counted == len(self.records):
+            return
         count, add_last, add_end = self._count, self._lasts.append, self._ends.append
-        for record in self.records[len(self._lasts) - self._gone :]:
+        for record in self.records[counted:]:
             lines = lines_of(record)
             count += lines
             add_last(record.seq + lines - 1)
@@ -203,8 +206,7 @@ class Stream:
 
     def _index_after(self, seq: int) -> int:
         """Index in `records` of the first that has a line after `seq`."""
-        if len(self._lasts) - self._gone < len(self.records):
-            self._count_up()
+        self._count_up()
         return max(0, bisect_right(self._lasts, seq, self._gone) - self._gone)
 
     def page(self, render: Callable[[Record], bytes], seq: int, until: int) -> tuple[bytes, int]:
