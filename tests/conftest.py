@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import pytest
 
 from chatcore.certificates import Pair, names_of
+from chatcore.reactor.loop import Reactor
 from chatcore.self_made import CERT_FILE, KEY_FILE
 from chatcore.self_made import make as make_certificate
 
@@ -332,6 +333,12 @@ class Native(Wire):
             )
         )
 
+    def say_lines(self, count: int) -> None:
+        """`line 0` and so on, to the lobby, all at once; until they are acknowledged."""
+        for number in range(count):
+            self.send("say", id=f"b{number}", room="#lobby", text=f"line {number}")
+        self.read_until(lambda message: message.get("id") == f"b{count - 1}")
+
     def next_message(self, end: float) -> Message | None:
         while (line := self.next_line(end)) is not None:
             if not self.messages and not line.startswith("{"):
@@ -444,6 +451,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def server(start: Start) -> Server:
     """A server without flood control."""
     return start.server()
+
+
+@pytest.fixture
+def real_reactor() -> Iterator[Reactor]:
+    """On the machine's own selector and clock. A run that does not end by itself is ended, and fails."""
+    made = Reactor()
+    yield made
+    made.close()
 
 
 @pytest.fixture

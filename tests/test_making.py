@@ -11,7 +11,6 @@ import pytest
 
 from chatcore import making
 from chatcore.making import Making, NoCertificateError
-from chatcore.reactor.loop import Reactor
 from tests.conftest import DEADLINE_S, PATIENCE
 from tests.held_making import HeldMaking, children
 
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def reactor() -> Iterator[Reactor]:
-    made = Reactor()
-    yield made
-    made.close()
+    from chatcore.reactor.loop import Reactor
 
 
 @pytest.fixture
@@ -43,29 +37,29 @@ def descriptors() -> Callable[[], int]:
     return lambda: len(os.listdir("/proc/self/fd")) - before
 
 
-def told(reactor: Reactor, made: Making) -> int:
+def told(real_reactor: Reactor, made: Making) -> int:
     """How often it tells of its end."""
     calls: list[None] = []
-    made.watch(reactor, lambda: calls.append(None))
+    made.watch(real_reactor, lambda: calls.append(None))
     end = time.monotonic() + DEADLINE_S * PATIENCE
     while not calls:
         assert time.monotonic() < end, "it is never told"
-        reactor.turn()
-    reactor.call_soon(lambda: None)
-    reactor.turn()
-    assert reactor.stats.faults == 0
+        real_reactor.turn()
+    real_reactor.call_soon(lambda: None)
+    real_reactor.turn()
+    assert real_reactor.stats.faults == 0
     return len(calls)
 
 
 def test_one_that_takes_too_long_is_ended(
-    reactor: Reactor, held: HeldMaking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    real_reactor: Reactor, held: HeldMaking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = children(os.getpid())
     monkeypatch.setattr(making, "MAKING_S", 0.2)
     data = tmp_path / "data"
     data.mkdir()
     made = Making(str(data), [])
-    assert told(reactor, made) == 1
+    assert told(real_reactor, made) == 1
     assert children(os.getpid()) == before
     with pytest.raises(NoCertificateError, match=r"it took longer than 0.2 s"):
         made.pair()
@@ -75,25 +69,27 @@ def test_one_that_takes_too_long_is_ended(
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 def test_one_that_somebody_ends_is_a_failure(
-    reactor: Reactor, held: HeldMaking, signum: signal.Signals
+    real_reactor: Reactor, held: HeldMaking, signum: signal.Signals
 ) -> None:
     before = set(children(os.getpid()))
     made = Making(None, [])
     held.begun()
     (child,) = set(children(os.getpid())) - before
     os.kill(child, signum)
-    assert told(reactor, made) == 1
+    assert told(real_reactor, made) == 1
     with pytest.raises(NoCertificateError, match=r"^making a certificate failed \(.+\); pip"):
         made.pair()
     made.close()
 
 
-def test_one_whose_end_the_kernel_keeps_to_itself_counts_by_what_it_made(reactor: Reactor) -> None:
+def test_one_whose_end_the_kernel_keeps_to_itself_counts_by_what_it_made(
+    real_reactor: Reactor,
+) -> None:
     """Whoever starts a server may have set SIGCHLD to be ignored."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         made = Making(None, ["localhost"])
-        assert told(reactor, made) == 1
+        assert told(real_reactor, made) == 1
     finally:
         signal.signal(signal.SIGCHLD, before)
     cert, _ = made.pair()
@@ -102,15 +98,15 @@ def test_one_whose_end_the_kernel_keeps_to_itself_counts_by_what_it_made(reactor
 
 
 def test_what_is_wanted_no_more_leaves_nothing(
-    reactor: Reactor, held: HeldMaking, descriptors: Callable[[], int], tmp_path: Path
+    real_reactor: Reactor, held: HeldMaking, descriptors: Callable[[], int], tmp_path: Path
 ) -> None:
     before = children(os.getpid())
     for data in (None, str(tmp_path)):
         made = Making(data, [])
-        made.watch(reactor, lambda: pytest.fail("told of what nobody wants"))
+        made.watch(real_reactor, lambda: pytest.fail("told of what nobody wants"))
         made.close()
-    reactor.call_soon(lambda: None)
-    reactor.turn()
+    real_reactor.call_soon(lambda: None)
+    real_reactor.turn()
     assert children(os.getpid()) == before
     assert descriptors() == 0
     assert not list(tmp_path.glob("tls.*"))
@@ -141,10 +137,12 @@ def test_a_machine_without_descriptors_has_none_either(
     assert descriptors() == 0
 
 
-def test_a_disk_that_is_full_is_named_and_not_the_package(reactor: Reactor, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_is_named_and_not_the_package(
+    real_reactor: Reactor, tmp_path: Path
+) -> None:
     """There is nowhere to write to: the folder went away in between."""
     made = Making(str(tmp_path / "gone"), [])
-    assert told(reactor, made) == 1
+    assert told(real_reactor, made) == 1
     with pytest.raises(NoCertificateError) as caught:
         made.pair()
     made.close()

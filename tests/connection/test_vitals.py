@@ -13,10 +13,11 @@ import pytest
 from chatcore.connection import vitals
 from chatcore.connection.connection import Connection, _queued
 from chatcore.connection.vitals import INFO_BYTES, IPPROTO_TCP, LOOKS_A_TURN, TCP_INFO
-from chatcore.reactor.loop import Reactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from chatcore.reactor.loop import Reactor
 
 MUCH = 16 * 1024 * 1024
 """Bytes that no socket takes at once."""
@@ -185,23 +186,16 @@ def test_one_turn_looks_at_so_many_and_all_have_their_turn(house: Any) -> None:
 
 
 @pytest.fixture
-def ended(real_house: Any) -> Iterator[tuple[Connection, socket.socket]]:
+def ended(real_reactor: Reactor) -> Iterator[tuple[Connection, socket.socket]]:
     """A connection whose side has been ended, and its peer, over real sockets."""
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as peer:
         peer.connect(listening.getsockname())
         sock, address = listening.accept()
         sock.setblocking(False)
-        connection = Connection(sock, address, real_house, _Nobody())
+        connection = Connection(sock, address, real_reactor, _Nobody())
         assert not connection.is_taken()
         yield connection, peer
         connection.close()
-
-
-@pytest.fixture
-def real_house() -> Iterator[Reactor]:
-    reactor = Reactor()
-    yield reactor
-    reactor.close()
 
 
 class _Nobody:

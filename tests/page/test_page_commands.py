@@ -66,9 +66,7 @@ def test_history_goes_back_to_where_it_is_asked_for(
 ) -> None:
     server = start.server(data=tmp_path / "data")
     bob = start.native("Bob")
-    for number in range(300):
-        bob.send("say", id=f"b{number}", room="#lobby", text=f"line {number}")
-    bob.read_until(lambda message: message.get("id") == "b299")
+    bob.say_lines(300)
     alice = visit(server, "Alice")
     alice.reads("line 299")
     seq = bob.ask("history", room="#lobby", limit=250)["records"][0]["seq"]

@@ -91,9 +91,7 @@ def test_new_since_you_left_stands_after_a_reload(
 def test_older_lines_come_without_a_jump(start: Start, visit: Visit, tmp_path: Path) -> None:
     server = start.server(data=tmp_path / "data")
     bob = start.native("Bob")
-    for number in range(300):
-        bob.send("say", id=f"b{number}", room="#lobby", text=f"line {number}")
-    bob.read_until(lambda message: message.get("id") == "b299")
+    bob.say_lines(300)
     alice = visit(server, "Alice")
     alice.reads("line 299")
     first, count = alice.texts()[0], len(alice.texts())

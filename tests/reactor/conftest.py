@@ -117,13 +117,5 @@ def reactor(selector: FakeSelector, clock: FakeClock) -> Iterator[Reactor]:
 
 
 @pytest.fixture
-def real_reactor() -> Iterator[Reactor]:
-    """On the machine's own selector and clock. A run that does not end by itself is ended, and fails."""
-    made = Reactor()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def recorder() -> type[Recorder]:
     return Recorder

@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatcore.reactor.loop import Reactor
 from chatcore.reactor.offload import Offload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-
-@pytest.fixture
-def reactor() -> Iterator[Reactor]:
-    made = Reactor()
-    yield made
-    made.close()
+    from chatcore.reactor.loop import Reactor
 
 
 @pytest.fixture
 def answered(
-    reactor: Reactor, wait_for: Callable[..., None]
+    real_reactor: Reactor, wait_for: Callable[..., None]
 ) -> Callable[[Offload, Callable[[], object]], object]:
     """Has work done, and turns the loop until it is answered."""
 
@@ -35,8 +29,8 @@ def answered(
         assert not answers
 
         def turned() -> list[object]:
-            reactor.call_soon(lambda: None)
-            reactor.turn()
+            real_reactor.call_soon(lambda: None)
+            real_reactor.turn()
             return answers
 
         wait_for(turned, "an answer")
@@ -48,25 +42,25 @@ def answered(
 
 
 def test_work_is_done_by_a_thread_and_answered_in_the_loop(
-    reactor: Reactor, answered: Callable[..., object]
+    real_reactor: Reactor, answered: Callable[..., object]
 ) -> None:
-    offload = Offload(reactor.call_from_thread)
+    offload = Offload(real_reactor.call_from_thread)
     assert answered(offload, threading.current_thread) is not threading.current_thread()
     assert answered(offload, lambda: 42) == 42
-    assert reactor.stats.faults == 0
+    assert real_reactor.stats.faults == 0
 
 
 @pytest.mark.parametrize("fault", [ValueError, MemoryError, OSError])
 def test_work_with_a_fault_is_answered_with_nothing_and_logged(
     fault: type[Exception],
-    reactor: Reactor,
+    real_reactor: Reactor,
     answered: Callable[..., object],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def work() -> None:
         raise fault("broken")
 
-    offload = Offload(reactor.call_from_thread)
+    offload = Offload(real_reactor.call_from_thread)
     with caplog.at_level(logging.ERROR):
         assert answered(offload, work) is None
     assert "internal error" in caplog.text
@@ -75,18 +69,18 @@ def test_work_with_a_fault_is_answered_with_nothing_and_logged(
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_dies_has_answered_before(
-    reactor: Reactor, answered: Callable[..., object]
+    real_reactor: Reactor, answered: Callable[..., object]
 ) -> None:
     def work() -> None:
         raise SystemError("nobody expects this one")
 
-    offload = Offload(reactor.call_from_thread)
+    offload = Offload(real_reactor.call_from_thread)
     assert answered(offload, work) is None
     assert answered(offload, lambda: 1) == 1
 
 
 def test_where_no_thread_can_be_started_the_answer_is_nothing(
-    reactor: Reactor,
+    real_reactor: Reactor,
     answered: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -94,7 +88,7 @@ def test_where_no_thread_can_be_started_the_answer_is_nothing(
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    offload = Offload(reactor.call_from_thread)
+    offload = Offload(real_reactor.call_from_thread)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         assert answered(offload, lambda: 1) is None
@@ -103,10 +97,10 @@ def test_where_no_thread_can_be_started_the_answer_is_nothing(
 
 
 def test_there_is_no_thread_where_there_is_no_work(
-    reactor: Reactor, answered: Callable[..., object], wait_for: Callable[..., None]
+    real_reactor: Reactor, answered: Callable[..., object], wait_for: Callable[..., None]
 ) -> None:
     before = threading.active_count()
-    offload = Offload(reactor.call_from_thread)
+    offload = Offload(real_reactor.call_from_thread)
     assert threading.active_count() == before
     answered(offload, lambda: 1)
     wait_for(lambda: threading.active_count() == before, "the thread has gone")
