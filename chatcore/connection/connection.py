@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import fcntl
 import logging
+import socket
 import struct
 import termios
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import socket
     from collections import deque
     from collections.abc import Callable
 
@@ -164,6 +164,11 @@ class Connection:
         host, port = self.peer
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
+    @property
+    def shares(self) -> bool:
+        """Its peer gets the very bytes that are sent, so the kernel may take them from where those of others are."""
+        return self._tls is None and isinstance(self.raw, socket.socket)
+
     def on_readable(self) -> None:
         try:
             data = self._sock.recv(self._read_bytes)
@@ -291,6 +296,7 @@ class Connection:
         self._reactor.forget(self.fd)
         self.wait_no_more()
         self._sock.close()
+        self.fd = -1  # the number is somebody else's from now on
         # It and its filter hold each other, and OpenSSL's 44 KiB, until the collector comes by.
         self._sock, self._tls, self.send = self.raw, None, self.raw.send
 

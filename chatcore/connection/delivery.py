@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import repeat
-from operator import call
+from operator import attrgetter, call
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
+from chatcore.connection.shared_file import SharedFile
 from chatcore.log.archive import Stretch
 from chatcore.log.stream import PAGE_BYTES, pages
 
@@ -37,8 +38,12 @@ if TYPE_CHECKING:
     from chatcore.log.record import Record
 
     Send: TypeAlias = Callable[[bytes | memoryview], int]
+    Way: TypeAlias = tuple[Form, bool]
+    """What readers are sent, and whether they can share it (`Connection.shares`)."""
     Live: TypeAlias = dict[Connection, Send]
-    Table: TypeAlias = dict[str, dict[Form, Live]]
+    Table: TypeAlias = dict[str, dict[Way, Live]]
+    Page: TypeAlias = tuple[bytes, int]
+    """What is sent at once, and the number of the last record in it."""
 
 PAGES_A_TURN = 4
 """Pages sent to one reader that catches up before the others have their turn; its socket holds about two."""
@@ -53,6 +58,8 @@ PUMPS_LEAST_S = 0.003
 
 CLOCK_EVERY = 8
 """Readers served between two looks at the clock."""
+
+_FD = attrgetter("fd")
 
 
 class Delivered:
@@ -91,7 +98,7 @@ class Delivery:
         self._on_finishing = on_finishing
         self.delivered_seq = log.durable_seq
         self._single: Table = {}
-        """Live readers that follow one stream, by stream and form: the dicts that `_push` runs over."""
+        """Live readers that follow one stream, by stream and way: the dicts that `_push` runs over."""
         self._several: Table = {}
         """Live readers that follow more; each stands under all of its streams."""
         self._due: dict[Connection, None] = {}
@@ -102,6 +109,7 @@ class Delivery:
         """Readers whose next bytes the archive has been asked for."""
         self.behind: dict[Connection, float] = {}
         """Readers that have not caught up though they could, and since when (monotonic seconds)."""
+        self._shared = SharedFile()
         self.delivered = Delivered()
         self.disk_failed = False
         """Nothing will become durable any more: who waits for it waits in vain."""
@@ -113,12 +121,12 @@ class Delivery:
         streams = connection.live_in
         if streams is not None:
             table = self._single if len(streams) == 1 else self._several
-            form = connection.reader.form
+            way = (connection.reader.form, connection.shares)
             for name in streams:
-                readers = table[name][form]
+                readers = table[name][way]
                 del readers[connection]
                 if not readers:
-                    del table[name][form]
+                    del table[name][way]
                     if not table[name]:
                         del table[name]
             connection.live_in = None
@@ -131,8 +139,9 @@ class Delivery:
         reader = connection.reader
         streams = tuple(each.stream.name for each in reader.subscriptions)
         table = self._single if len(streams) == 1 else self._several
+        way = (reader.form, connection.shares)
         for name in streams:
-            table.setdefault(name, {}).setdefault(reader.form, {})[connection] = connection.send
+            table.setdefault(name, {}).setdefault(way, {})[connection] = connection.send
         connection.live_in = streams
         # Or it would be pumped from a position that no longer moves.
         self._due.pop(connection, None)
@@ -186,18 +195,23 @@ class Delivery:
         self.delivered.records += len(news.records)
         self.delivered.lines += news.lines
         work = [
-            (form, readers, records)
-            for name, records in streams.items()
+            (name, way, readers)
+            for name in streams
             for table in (self._single, self._several)
-            for form, readers in table.get(name, {}).items()
+            for way, readers in table.get(name, {}).items()
         ]
+        rendered: dict[tuple[str, Form], tuple[Page, ...]] = {}
         try:
             while work:
-                self._push(*work[-1], durable)
+                name, (form, share), readers = work[-1]
+                if (name, form) not in rendered:
+                    # All of them first: a fault in rendering the second would not know who has the first.
+                    rendered[name, form] = tuple(_pages(form, streams[name], durable))
+                self._push(rendered[name, form], readers, share=share)
                 work.pop()
         finally:
             # Only a fault leaves any: those that it kept from their news go on with a cursor of their own.
-            for _, readers, _ in work:
+            for _, _, readers in work:
                 for connection in list(readers):
                     self.detach(connection)
             self.delivered_seq = durable
@@ -219,23 +233,24 @@ class Delivery:
         for connection in mergers:
             self.detach(connection)
 
-    def _push(self, form: Form, readers: Live, records: list[Record], durable: int) -> None:
+    def _push(self, news: tuple[Page, ...], readers: Live, *, share: bool) -> None:
         """The same bytes to every live reader of a stream. Whoever does not take all of them is live no more."""
         before = self.delivered_seq
         counted = self.delivered
-        # All of them first: a fault in rendering the second would not know who has the first.
-        for data, position in tuple(_pages(form, records, durable)):
+        for data, position in news:
             size = len(data)
             counted.pushes += len(readers)
             counted.push_bytes += len(readers) * size
             sent: list[int] = []
             broken: dict[int, str] = {}
-            sends = iter(readers.values())
+            sends = self._shared.sends(data, map(_FD, readers), len(readers)) if share else None
+            if sends is None:
+                sends = map(call, readers.values(), repeat(data))
             try:
-                # One call in C for all; what it had appended before a send raises stays.
+                # One call in C for all; what it had appended before a send raises stays, and it goes on behind that.
                 while len(sent) < len(readers):
                     try:
-                        sent.extend(map(call, sends, repeat(data)))
+                        sent.extend(sends)
                     except BlockingIOError:
                         sent.append(0)
                     except OSError as error:
@@ -367,7 +382,7 @@ class Delivery:
             self._attach(connection)
 
 
-def _pages(form: Form, records: list[Record], until: int) -> Iterable[tuple[bytes, int]]:
+def _pages(form: Form, records: list[Record], until: int) -> Iterable[Page]:
     """A tick's news nearly always fit one page."""
     data = b"".join(map(form.record, records))
     if len(data) > PAGE_BYTES:

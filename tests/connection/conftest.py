@@ -4,16 +4,18 @@ moves when it is told to."""
 from __future__ import annotations
 
 import json
+import os
 import selectors
 from collections import deque
 from dataclasses import fields, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import pytest
 
 from chatcore import config
-from chatcore.connection import connection
+from chatcore.connection import connection, shared_file
 from chatcore.connection.connection import Connection
 from chatcore.connection.limits import Limits
 from chatcore.keeping import InMemory
@@ -40,6 +42,7 @@ TURNS_MOST = 10_000
 LIMITS = {field.name for field in fields(Limits)}
 
 _fds = count(FIRST_FD)
+_by_fd: WeakValueDictionary[int, ScriptedSocket] = WeakValueDictionary()
 
 
 class ScriptedSocket:
@@ -52,6 +55,7 @@ class ScriptedSocket:
 
     def __init__(self) -> None:
         self.fd = next(_fds)
+        _by_fd[self.fd] = self
         self.takes: deque[int | OSError] = deque()
         self.blocked = False
         self.incoming: deque[bytes | OSError] = deque()
@@ -408,6 +412,28 @@ def house(make_house: Callable[..., House]) -> House:
 @pytest.fixture
 def scripted() -> Callable[[], ScriptedSocket]:
     return ScriptedSocket
+
+
+@pytest.fixture
+def all_share(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Scripted sockets, too, are sent news out of the shared file, however few they are. Gives how often."""
+    counts = [0]
+    real = os.sendfile
+
+    def sendfile(fd: int, file: int, offset: int, count: int) -> int:
+        if fd < FIRST_FD:
+            return real(fd, file, offset, count)
+        counts[0] += 1
+        data = os.pread(file, count, offset)
+        assert len(data) == count
+        return _by_fd[fd].send(data)
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    monkeypatch.setattr(Connection, "shares", True)
+    monkeypatch.setattr(shared_file, "LEAST_BYTES", 1)
+    monkeypatch.setattr(shared_file, "LEAST_READERS", 1)
+    monkeypatch.setattr(shared_file, "FILE_BYTES", 64 * 1024)
+    return counts
 
 
 @pytest.fixture

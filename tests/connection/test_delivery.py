@@ -306,6 +306,15 @@ def test_push_gives_every_reader_what_pull_defines(
 
 
 @pytest.mark.parametrize("seed", range(40))
+def test_what_is_sent_out_of_the_shared_file_is_the_same(
+    make_house: Any, monkeypatch: pytest.MonkeyPatch, all_share: list[int], seed: int
+) -> None:
+    monkeypatch.setattr("chatcore.connection.exchange.Reader", Shadowed)
+    run_randomly(make_house, seed, rounds=60)
+    assert all_share[0] > 0
+
+
+@pytest.mark.parametrize("seed", range(40))
 def test_who_falls_behind_memory_reads_on_from_the_archive_and_misses_nothing(
     make_house: Any, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
