@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import count
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -102,7 +103,7 @@ def record_lines(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of re
     """The record's lines with their line ends; empty for what nobody is shown."""
     match record:
         case Said():
-            return _said(record)
+            return "\n".join([*said_lines(record), ""])
         case Direct():
             line_id = f'"id":"{record.id}",' if record.id is not None else ""
             return (
@@ -139,28 +140,26 @@ def record_lines(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of re
             assert_never(record)
 
 
-def _said(record: Said) -> str:
-    kind = "me" if record.me else "say"
-    head = f'{{"t":"{kind}","seq":'
+def said_lines(record: Said) -> list[str]:
+    """The lines of a run, without their line ends."""
+    before = f'{{"t":"{"me" if record.me else "say"}","seq":'
     middle = (
         f',"time":"{rfc3339(record.time_ms)}","room":{quoted(record.room)},'
         f'"from":{quoted(record.alias)},"sid":"{record.sid}",'
     )
     texts: Iterable[str] = texts_of(record)
-    if record.clean and '"' not in record.text and "\\" not in record.text:
-        before, after = '"text":"', '"}\n'
-    else:
-        before, after = '"text":', "}\n"
-        texts = map(quoted, texts)
-    numbered = enumerate(texts, record.seq)
+    mark = '"'
+    if not record.clean or '"' in record.text or "\\" in record.text:
+        mark, texts = "", map(quoted, texts)
     if record.ids:
-        return "".join(
-            [
-                f'{head}{seq}{middle}"id":"{line_id}",{before}{text}{after}'
-                for (seq, text), line_id in zip(numbered, record.ids, strict=True)
-            ]
-        )
-    return "".join([f"{head}{seq}{middle}{before}{text}{after}" for seq, text in numbered])
+        middle += '"id":"'
+        behind = f'","text":{mark}'
+        return [
+            f"{before}{seq}{middle}{line_id}{behind}{text}{mark}}}"
+            for seq, line_id, text in zip(count(record.seq), record.ids, texts, strict=False)
+        ]
+    middle += f'"text":{mark}'
+    return [f"{before}{seq}{middle}{text}{mark}}}" for seq, text in enumerate(texts, record.seq)]
 
 
 def _act(act: Act) -> str:

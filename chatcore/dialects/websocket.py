@@ -10,6 +10,7 @@ nothing here raises, whatever is sent.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from websockets.datastructures import MultipleValuesError
@@ -35,10 +36,13 @@ from chatcore.dialects.http import (
     plain_answer,
 )
 from chatcore.dialects.native import NATIVE_LINE_BYTES, Native, simple_run
-from chatcore.dialects.native_form import NativeForm
+from chatcore.dialects.native_form import NativeForm, said_lines
 from chatcore.hub.reply import Bye
+from chatcore.log.record import Said
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatcore.hub.command import Run
     from chatcore.hub.reply import Reply
     from chatcore.log.reader import Form
@@ -111,18 +115,29 @@ def whole_texts(data: bytes, at: int) -> tuple[list[bytes], int]:
     return messages, at
 
 
-def framed(lines: bytes) -> bytes:
+@lru_cache
+def frame_head(size: int) -> str:
+    """The head of a text message of so many bytes (RFC 6455 5.2), a character a byte."""
+    if size > MEDIUM_BYTES:
+        head = b"\x81\x7f" + size.to_bytes(8, "big")
+    elif size > SHORT_BYTES:
+        head = b"\x81\x7e" + size.to_bytes(2, "big")
+    else:
+        head = bytes((TEXT_FRAME, size))
+    return head.decode("latin-1")
+
+
+def framed(lines: Sequence[str]) -> bytes:
     """JSON lines as text messages, one a line."""
-    frames: list[bytes] = []
-    for line in lines.split(b"\n"):
-        size = len(line)
-        if size > MEDIUM_BYTES:
-            frames.append(b"\x81\x7f" + size.to_bytes(8, "big") + line)
-        elif size > SHORT_BYTES:
-            frames.append(b"\x81\x7e" + size.to_bytes(2, "big") + line)
-        elif size:
-            frames.append(bytes((TEXT_FRAME, size)) + line)
-    return b"".join(frames)
+    if not all(map(str.isascii, lines)):
+        # As characters that are a byte each, which they are at the end.
+        lines = [line.encode().decode("latin-1") for line in lines]
+    return "".join([frame_head(len(line)) + line for line in lines]).encode("latin-1")
+
+
+def _framed(lines: bytes) -> bytes:
+    """The same, for lines with their line ends."""
+    return framed(lines.decode().split("\n")[:-1])
 
 
 class WebForm:
@@ -130,11 +145,13 @@ class WebForm:
 
     @staticmethod
     def record(record: Record) -> bytes:
-        return framed(NativeForm.record(record))
+        if type(record) is Said:
+            return framed(said_lines(record))
+        return _framed(NativeForm.record(record))
 
     @staticmethod
     def gap(stream: str, missed: int, next_seq: int) -> bytes:
-        return framed(NativeForm.gap(stream, missed, next_seq))
+        return _framed(NativeForm.gap(stream, missed, next_seq))
 
 
 class Protocol(ServerProtocol):
@@ -217,10 +234,11 @@ class Web(Native):
         if not self.idle or self._rest or self._protocol.current_size is not None:
             return None
         messages, end = whole_texts(data, 0)
-        block = b"\n".join(messages)
-        # A line end within a message is white space; between two lines it would part them.
-        is_whole = end == len(data) and block.count(b"\n") == len(messages) - 1
-        return simple_run(block) if is_whole else None
+        if end < len(data):
+            return None
+        run = simple_run(b"\n".join(messages))
+        # With more lines than messages, one of them is none.
+        return run if run is not None and run[2] == len(messages) else None
 
     def feed(self, data: bytes) -> None:
         self.idle = False
@@ -324,7 +342,7 @@ class Web(Native):
         return owed
 
     def reply(self, reply: Reply) -> bytes:
-        data = framed(super().reply(reply))
+        data = _framed(super().reply(reply))
         if type(reply) is Bye and data:
             return data + Frame(Opcode.CLOSE, _GOING_AWAY).serialize(mask=False)
         return data

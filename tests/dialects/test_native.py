@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -593,9 +594,10 @@ FIELDS = st.fixed_dictionaries(
 
 
 SAY_A = '{"t":"say","id":"a","room":"#x","text":"y"}'
-SAY_B = '{"room":"#x" , "t":"say","text":" z ","id":"b"}'
+SAY_B = '{"t": "say", "id": "b", "room": "#x", "text": " z "}'
+SAY_C = '{"room":"#x" , "t":"say","text":" z ","id":"b"}'
 PIECES = [
-    *(SAY_A, SAY_B, SAY_A.replace("#x", "#y"), SAY_A.replace('"a"', '"c"'), f" {SAY_B}\r"),
+    *(SAY_A, SAY_B, SAY_C, SAY_A.replace("#x", "#y"), SAY_A.replace('"a"', '"c"'), f" {SAY_B}\r"),
     *(f"{SAY_A},0,{SAY_B}", f"{SAY_A},{SAY_B}", f"{SAY_A},0", f"[{SAY_A}", f"{SAY_B}]", "[1", "2]"),
     *('{"t":"say","id":"a","room":"#x"', '"text":"y"}', '{"t":"say","id":"a","room":"#x","text":"'),
     *('{"t":[1', '2],"t":"say","id":"c","room":"#x","text":"C"}'),
@@ -629,6 +631,31 @@ def test_the_short_cut_gives_what_the_long_way_gives(
     assert short == long
 
 
+SAYS = st.tuples(
+    st.permutations(["id", "room", "text"]),
+    st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :")]),
+    st.fixed_dictionaries(
+        {
+            "id": st.sampled_from(["1", "2", "3", "x" * 64, "x" * 65, "a b"]),
+            "room": st.sampled_from(["#x", "#x", "#x", "x", "#" + "x" * 600]),
+            "text": st.sampled_from(["y", " ", "[", "{}", ",0,", "a: b", "\x7f", "\\", '"', "ü"]),
+        }
+    ),
+)
+
+
+@given(st.lists(SAYS, min_size=1, max_size=4), st.integers(1, 8))
+def test_the_short_cut_reads_says_in_any_order_as_the_long_way_does(
+    says: list[tuple[list[str], tuple[str, str], dict[str, str]]], most: int
+) -> None:
+    lines = [
+        json.dumps({"t": "say"} | {name: said[name] for name in order}, separators=separators)
+        for order, separators, said in says
+    ]
+    short, long = without_short_cut("".join(f"{line}\n" for line in lines).encode(), most)
+    assert short == long
+
+
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), st.integers(1, 8))
 @example([f"{SAY_A},0,{SAY_B}", '{"t":[1', '2],"t":"say","id":"c","room":"#x","text":"C"}'], 8)
 def test_the_short_cut_is_not_fooled_by_lines_that_belong_together(
@@ -640,6 +667,17 @@ def test_the_short_cut_is_not_fooled_by_lines_that_belong_together(
 
 def test_the_short_cut_is_taken() -> None:
     """Or the two tests above would compare the long way with itself."""
-    assert native.simple_run(f"{SAY_A}\n{SAY_B}".encode()) == Say(
-        "#x", "y\n z ", 2, ("a", "b"), clean=True
-    )
+    for order in permutations(("id", "room", "text")):
+        for separators in ((",", ":"), (", ", ": ")):
+            lines = [
+                json.dumps(
+                    {"t": "say"} | {name: values[name] for name in order}, separators=separators
+                )
+                for values in (
+                    {"id": "a", "room": "#x", "text": "y"},
+                    {"id": "b", "room": "#x", "text": " [z], "},
+                )
+            ]
+            assert native.simple_run("\n".join(lines).encode()) == Say(
+                "#x", "y\n [z], ", 2, ("a", "b"), clean=True
+            )

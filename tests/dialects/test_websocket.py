@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from typing import Any
@@ -167,10 +168,11 @@ def test_replies_and_records_are_text_messages(browser: Browser) -> None:
 def test_it_reads_what_any_native_client_reads() -> None:
     """Random sizes around the places where the length of a length changes."""
     rng = random.Random(7)
-    for size in (1, 60, 125, 126, 127, 4_000, 65_535, 65_536, 70_000):
-        lines = [b'"' + bytes(rng.choices(b"abc", k=size)) + b'"' for _ in range(3)]
+    sizes = (1, 60, 125, 126, 127, 4_000, 65_535, 65_536, 70_000)
+    for size, letters in itertools.product(sizes, ("abc", "aé", "b🙂")):
+        lines = [f'"{"".join(rng.choices(letters, k=size))}"'.encode() for _ in range(3)]
         browser = Browser()
-        frames = browser.read(framed(b"\n".join(lines) + b"\n"))
+        frames = browser.read(framed([line.decode() for line in lines]))
         assert [bytes(frame.data) for frame in frames] == lines
     assert NativeForm.record(SAID).count(b"\n") == 2
 
