@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import fcntl
 import logging
-import socket
 import struct
 import termios
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import socket
     from collections import deque
     from collections.abc import Callable
 
@@ -167,7 +167,7 @@ class Connection:
     @property
     def shares(self) -> bool:
         """Its peer gets the very bytes that are sent, so the kernel may take them from where those of others are."""
-        return self._tls is None and isinstance(self.raw, socket.socket)
+        return self._tls is None
 
     def on_readable(self) -> None:
         try:
@@ -235,6 +235,8 @@ class Connection:
 
     def has_unread(self) -> bool:
         """The peer has said something that we did not come to read yet."""
+        if self.closing:
+            return False
         try:
             return bool(_queued(self.fd, termios.FIONREAD))
         except OSError:

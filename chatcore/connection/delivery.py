@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import repeat
-from operator import attrgetter, call
+from operator import call
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -58,8 +58,6 @@ PUMPS_LEAST_S = 0.003
 
 CLOCK_EVERY = 8
 """Readers served between two looks at the clock."""
-
-_FD = attrgetter("fd")
 
 
 class Delivered:
@@ -243,10 +241,10 @@ class Delivery:
             counted.push_bytes += len(readers) * size
             sent: list[int] = []
             broken: dict[int, str] = {}
-            sends = self._shared.sends(data, map(_FD, readers), len(readers)) if share else None
-            if sends is None:
-                sends = map(call, readers.values(), repeat(data))
             try:
+                sends = self._shared.sends(data, readers) if share else None
+                if sends is None:
+                    sends = map(call, readers.values(), repeat(data))
                 # One call in C for all; what it had appended before a send raises stays, and it goes on behind that.
                 while len(sent) < len(readers):
                     try:

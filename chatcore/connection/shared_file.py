@@ -12,21 +12,22 @@ before, and when the file is full it is cut to nothing: sockets keep the pages t
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
+from contextlib import suppress
 from itertools import repeat
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol
 from weakref import finalize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
-PAGE_BYTES = 4096
-"""The memory's, on most machines. What is placed begins with one, because each page costs every socket that is sent a part
-of it: W2 over WebSocket became 3 % faster (measured). Nothing else depends on it."""
+MEMORY_PAGE_BYTES = 4096
+"""The size of a page on most machines. What is placed begins with one, because each page costs every socket that is sent a
+part of it: W2 over WebSocket became 3 % faster (measured). Nothing else depends on it."""
 
-LEAST_BYTES = PAGE_BYTES
+LEAST_BYTES = MEMORY_PAGE_BYTES
 """Of less, the copy costs no more than what `sendfile` does beside (some 0.3 µs a socket, measured)."""
 
 LEAST_READERS = 16
@@ -35,42 +36,39 @@ LEAST_READERS = 16
 FILE_BYTES = 1024 * 1024
 """Placed before the file is cut: memory that it takes, beside what sockets still hold of it."""
 
-NO_FILE = -1
-"""Instead of a descriptor: this system has no such files, or does not send from them."""
+_FD = attrgetter("fd")
 
-SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-"""Errors that may not be there the next time."""
+
+class Reader(Protocol):
+    """Who is sent something."""
+
+    @property
+    def fd(self) -> int:
+        """The descriptor of its socket, which does not block; -1 when that is closed."""
 
 
 class SharedFile:
     """See the module. Where the system has no such file, or does not send from it, everything goes the usual way."""
 
     def __init__(self) -> None:
-        self._fd: int | None = None
-        """Made when it is first needed."""
+        self._fd = _sendable_file()
         self._end = 0
         """Where the next bytes go."""
+        if self._fd is not None:
+            finalize(self, os.close, self._fd)
 
-    def sends(self, data: bytes, fds: Iterable[int], readers: int) -> Iterator[int] | None:
-        """One call of `sendfile` for each descriptor, made when its result is asked for; None: send it as usual.
+    def sends(self, data: bytes, readers: Collection[Reader]) -> Iterator[int] | None:
+        """One call of `sendfile` for each reader, made when its result is asked for; None: send it as usual.
 
-        A result is what `socket.send` would have returned, and the errors are the same.
+        A result is what `socket.send` would have returned, or an OSError.
         """
         size = len(data)
-        if size < LEAST_BYTES or readers < LEAST_READERS:
+        if size < LEAST_BYTES or len(readers) < LEAST_READERS or self._fd is None:
             return None
         begin = self._end if self._end + size <= FILE_BYTES else 0
-        if self._fd is None:
-            self._fd = self._open()
-        if self._fd is None or self._fd == NO_FILE or not self._place(data, self._fd, begin):
+        if not self._place(data, self._fd, begin):
             return None
-        return map(os.sendfile, fds, repeat(self._fd), repeat(begin), repeat(size))
-
-    def _open(self) -> int | None:
-        fd = _sendable_file()
-        if fd is not None and fd != NO_FILE:
-            finalize(self, os.close, fd)
-        return fd
+        return map(os.sendfile, map(_FD, readers), repeat(self._fd), repeat(begin), repeat(size))
 
     def _place(self, data: bytes, fd: int, begin: int) -> bool:
         """Write the data there. False, and nobody may be sent any of it: there is no memory for it."""
@@ -79,40 +77,24 @@ class SharedFile:
                 os.ftruncate(fd, 0)
             if os.pwrite(fd, data, begin) < len(data):
                 return False
-        except OSError:
+        except (OSError, MemoryError):
             return False
-        self._end = begin + -(-len(data) // PAGE_BYTES) * PAGE_BYTES
+        self._end = begin + -(-len(data) // MEMORY_PAGE_BYTES) * MEMORY_PAGE_BYTES
         return True
 
 
 def _sendable_file() -> int | None:
-    """A file in memory that the kernel sends from; -1 if there are none here, None if there is no descriptor for one."""
+    """A file in memory that the kernel sends from; None if there is none (another system, an old kernel, a sandbox)."""
     try:
         fd = os.memfd_create("chatcore news")
-    except AttributeError:
-        return NO_FILE
-    except OSError as error:
-        return _no_file(error)
-    try:
-        if _is_sendable(fd):
-            return fd
-        result: int | None = NO_FILE
-    except OSError as error:
-        result = _no_file(error)
+    except (AttributeError, OSError):
+        return None
+    with suppress(OSError):
+        # Tried, because it may be forbidden, and then it would look as if all readers had gone.
+        os.write(fd, b"?")
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            if os.sendfile(ours.fileno(), fd, 0, 1) == 1 and theirs.recv(1) == b"?":
+                return fd
     os.close(fd)
-    return result
-
-
-def _no_file(error: OSError) -> int | None:
-    return None if error.errno in SCARCE else NO_FILE
-
-
-def _is_sendable(fd: int) -> bool:
-    """Try it: a sandbox may forbid it, and then it would look as if all readers had gone."""
-    os.write(fd, b"?")
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        if os.sendfile(ours.fileno(), fd, 0, 1) != 1 or theirs.recv(1) != b"?":
-            return False
-    os.ftruncate(fd, 0)
-    return True
+    return None

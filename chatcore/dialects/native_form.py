@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import count
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -154,9 +153,10 @@ def said_lines(record: Said) -> list[str]:
     if record.ids:
         middle += '"id":"'
         behind = f'","text":{mark}'
+        seqs = range(record.seq, record.seq + record.lines)
         return [
             f"{before}{seq}{middle}{line_id}{behind}{text}{mark}}}"
-            for seq, line_id, text in zip(count(record.seq), record.ids, texts, strict=False)
+            for seq, line_id, text in zip(seqs, record.ids, texts, strict=True)
         ]
     middle += f'"text":{mark}'
     return [f"{before}{seq}{middle}{text}{mark}}}" for seq, text in enumerate(texts, record.seq)]

@@ -58,6 +58,9 @@ MEDIUM_BYTES = 0xFFFF
 """RFC 6455 5.2: payloads up to here have their length in 1 and in 3 bytes."""
 
 
+HEADS_KEPT = 1024
+"""Heads of frames that are kept: a line of a record is rarely longer."""
+
 MASK_BYTES = 4
 MASKED = 0x80
 """RFC 6455 5.2: the bit of the second byte; every frame of a client has it, and a key of four bytes."""
@@ -115,7 +118,7 @@ def whole_texts(data: bytes, at: int) -> tuple[list[bytes], int]:
     return messages, at
 
 
-@lru_cache
+@lru_cache(maxsize=HEADS_KEPT)
 def frame_head(size: int) -> str:
     """The head of a text message of so many bytes (RFC 6455 5.2), a character a byte."""
     if size > MEDIUM_BYTES:

@@ -62,6 +62,8 @@ class ScriptedSocket:
         self.sent = bytearray()
         """All that the peer was sent."""
         self.sends = 0
+        self.shared = 0
+        """Those of them that came out of a file."""
         self.ended = False
         """Our side has been ended."""
         self.info = b""
@@ -374,10 +376,25 @@ class House:
         return self._clock[0]
 
 
+def _sendfile(fd: int, file: int, offset: int, count: int) -> int:
+    """`os.sendfile` for scripted sockets, too."""
+    if fd < FIRST_FD:
+        return _real_sendfile(fd, file, offset, count)
+    sock = _by_fd[fd]
+    sock.shared += 1
+    data = os.pread(file, count, offset)
+    assert len(data) == count
+    return sock.send(data)
+
+
+_real_sendfile = os.sendfile
+
+
 @pytest.fixture
-def make_house() -> Iterator[Callable[..., House]]:
+def make_house(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., House]]:
     """Makes a server in memory, with other settings if need be. Flood control is off unless asked for."""
     made: list[House] = []
+    monkeypatch.setattr(os, "sendfile", _sendfile)
 
     def make(*, sockets: Iterable[Any] = (), archived: bool = False, **settings: Any) -> House:
         clock = [1_000.0]
@@ -415,25 +432,11 @@ def scripted() -> Callable[[], ScriptedSocket]:
 
 
 @pytest.fixture
-def all_share(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Scripted sockets, too, are sent news out of the shared file, however few they are. Gives how often."""
-    counts = [0]
-    real = os.sendfile
-
-    def sendfile(fd: int, file: int, offset: int, count: int) -> int:
-        if fd < FIRST_FD:
-            return real(fd, file, offset, count)
-        counts[0] += 1
-        data = os.pread(file, count, offset)
-        assert len(data) == count
-        return _by_fd[fd].send(data)
-
-    monkeypatch.setattr(os, "sendfile", sendfile)
-    monkeypatch.setattr(Connection, "shares", True)
+def all_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All news go out of the shared file, however little they are and for however few."""
     monkeypatch.setattr(shared_file, "LEAST_BYTES", 1)
     monkeypatch.setattr(shared_file, "LEAST_READERS", 1)
     monkeypatch.setattr(shared_file, "FILE_BYTES", 64 * 1024)
-    return counts
 
 
 @pytest.fixture

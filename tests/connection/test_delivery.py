@@ -232,7 +232,7 @@ def only_records(data: bytes, native: bool) -> bytes:
     )
 
 
-def run_randomly(make_house: Any, seed: int, rounds: int, *, archived: bool = False) -> None:
+def run_randomly(make_house: Any, seed: int, rounds: int, *, archived: bool = False) -> list[Peer]:
     rng = random.Random(seed)
     house = make_house(archived=archived)
     house.lag(lambda waiting: rng.randrange(waiting + 1))
@@ -259,6 +259,7 @@ def run_randomly(make_house: Any, seed: int, rounds: int, *, archived: bool = Fa
     for peer in peers:
         peer.look()
         (check_records if archived else check)(house, peer)
+    return peers
 
 
 def shake(archive: Any, rng: random.Random) -> None:
@@ -307,11 +308,11 @@ def test_push_gives_every_reader_what_pull_defines(
 
 @pytest.mark.parametrize("seed", range(40))
 def test_what_is_sent_out_of_the_shared_file_is_the_same(
-    make_house: Any, monkeypatch: pytest.MonkeyPatch, all_share: list[int], seed: int
+    make_house: Any, monkeypatch: pytest.MonkeyPatch, all_share: None, seed: int
 ) -> None:
     monkeypatch.setattr("chatcore.connection.exchange.Reader", Shadowed)
-    run_randomly(make_house, seed, rounds=60)
-    assert all_share[0] > 0
+    peers = run_randomly(make_house, seed, rounds=60)
+    assert sum(peer.sock.shared for peer in peers) > 0
 
 
 @pytest.mark.parametrize("seed", range(40))

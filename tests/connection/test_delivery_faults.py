@@ -36,6 +36,35 @@ def breaking(send: Callable[[Any], int], fault: type[Exception]) -> Callable[[An
     return broken
 
 
+@pytest.mark.usefixtures("large_reads", "all_share")
+def test_a_fault_before_the_second_page_is_sent_doubles_nothing_of_the_first(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = [house.plain(f"reader{number}") for number in range(READERS)]
+    speakers = [house.plain(f"speaker{number}") for number in range(3)]
+    for each in [*readers, *speakers]:
+        each.sent.clear()
+    real, turns = house.delivery._shared.sends, []
+
+    def sends(data: bytes, people: Any) -> Any:
+        turns.append(house.reactor.stats.turns)
+        if len(turns) == 2:
+            raise RuntimeError("injected")
+        return real(data, people)
+
+    monkeypatch.setattr(house.delivery._shared, "sends", sends)
+    for each in speakers:
+        each.say(*([BIG] * 16))
+    turn_until_idle(house)
+    said = [f"speaker{number}: {BIG}" for number in range(3) for _ in range(16)]
+    assert turns[0] == turns[1], "two pages of one turn"
+    assert house.reactor.stats.faults == 1
+    for each in readers[1:]:
+        assert each.lines[: len(said)] == said
+    assert 0 < len(readers[0].lines) < len(said)
+    assert readers[0].lines == said[: len(readers[0].lines)]
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("which", [0, 3, READERS - 1])
 @pytest.mark.parametrize("lines", [["hi"], [BIG] * 40], ids=["a page", "pages"])

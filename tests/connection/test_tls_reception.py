@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chatcore.connection import delivery
 from chatcore.connection.limits import Limits
+from chatcore.connection.shared_file import LEAST_READERS
 from tests.tls import TlsPeer, encrypted_house, hello_bytes, trusting
 
 if TYPE_CHECKING:
@@ -52,6 +54,32 @@ def alert_read_by_a_client(answer: bytes, context: ssl.SSLContext | None = None)
 
 
 # Inside it is the same room
+
+
+@pytest.mark.usefixtures("large_reads")
+def test_what_many_share_is_encrypted_for_who_reads_so(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    pages = delivery._pages
+
+    def counted(*values: Any) -> Any:
+        made.append(values)
+        return pages(*values)
+
+    people = [house.plain(f"P{number}") for number in range(LEAST_READERS)]
+    ann = joined(house, "Ann")
+    for sock in people:
+        sock.sent.clear()
+    lines = [f"{number} " + "x" * 1_000 for number in range(8)]
+    monkeypatch.setattr(delivery, "_pages", counted)
+    people[0].say(*lines)
+    ann.settle(house)
+    said = "".join(f"P0: {line}\n" for line in lines)
+    assert ann.text == said
+    assert [sock.text for sock in people] == [said] * len(people)
+    assert [sock.shared for sock in people] == [1] * len(people)
+    assert len(made) == 1, "rendered once for both ways"
 
 
 def test_a_silent_guest_is_greeted_after_the_handshake(house: Any) -> None:
