@@ -63,6 +63,9 @@ PROTOCOL = 1
 TIMES_KEPT = 16
 """Times that are kept as text: all that one turn decides has the same, and to write it costs as much as three lines."""
 
+SPEAKERS_KEPT = 1024
+"""Who speaks where, as text: people who speak at one time."""
+
 
 class NativeForm:
     """How native readers see records; see `chatcore.log.reader.Form`."""
@@ -141,11 +144,9 @@ def record_lines(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of re
 
 def said_lines(record: Said) -> list[str]:
     """The lines of a run, without their line ends."""
-    before = f'{{"t":"{"me" if record.me else "say"}","seq":'
-    middle = (
-        f',"time":"{rfc3339(record.time_ms)}","room":{quoted(record.room)},'
-        f'"from":{quoted(record.alias)},"sid":"{record.sid}",'
-    )
+    before = _ME if record.me else _SAY
+    speaker = _speaker(record.room, record.alias, record.sid)
+    middle = f',"time":"{rfc3339(record.time_ms)}"{speaker}'
     texts: Iterable[str] = texts_of(record)
     mark = '"'
     if not record.clean or '"' in record.text or "\\" in record.text:
@@ -160,6 +161,14 @@ def said_lines(record: Said) -> list[str]:
         ]
     middle += f'"text":{mark}'
     return [f"{before}{seq}{middle}{text}{mark}}}" for seq, text in enumerate(texts, record.seq)]
+
+
+_SAY, _ME = '{"t":"say","seq":', '{"t":"me","seq":'
+
+
+@lru_cache(maxsize=SPEAKERS_KEPT)
+def _speaker(room: str, alias: str, sid: str) -> str:
+    return f',"room":{quoted(room)},"from":{quoted(alias)},"sid":"{sid}",'
 
 
 def _act(act: Act) -> str:

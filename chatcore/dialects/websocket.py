@@ -62,6 +62,9 @@ HEADS_KEPT = 1024
 """Heads of frames that are kept: a line of a record is rarely longer."""
 
 MASK_BYTES = 4
+MASKED_HEAD_BYTES = 2 + MASK_BYTES
+"""Of a short frame of a client."""
+
 MASKED = 0x80
 """RFC 6455 5.2: the bit of the second byte; every frame of a client has it, and a key of four bytes."""
 
@@ -96,16 +99,18 @@ def whole_texts(data: bytes, at: int) -> tuple[list[bytes], int]:
     """
     messages: list[bytes] = []
     size = len(data)
-    while size - at >= 2 + MASK_BYTES and data[at] == TEXT_FRAME:
+    while size - at >= MASKED_HEAD_BYTES and data[at] == TEXT_FRAME:
         length = data[at + 1] - MASKED
-        start = at + 2 + MASK_BYTES
-        if length == SHORT_BYTES + 1:
+        start = at + MASKED_HEAD_BYTES
+        if not 0 <= length <= SHORT_BYTES:
+            if length != SHORT_BYTES + 1:
+                break
             length = data[at + 2] << 8 | data[at + 3]
+            if length > NATIVE_LINE_BYTES:
+                break
             start += 2
-        elif not 0 <= length <= SHORT_BYTES:
-            break
         end = start + length
-        if end > size or length > NATIVE_LINE_BYTES:
+        if end > size:
             break
         message = apply_mask(data[start:end], data[start - MASK_BYTES : start])
         if not message.isascii():
@@ -132,7 +137,7 @@ def frame_head(size: int) -> str:
 
 def framed(lines: Sequence[str]) -> bytes:
     """JSON lines as text messages, one a line."""
-    if not all(map(str.isascii, lines)):
+    if not "".join(lines).isascii():
         # As characters that are a byte each, which they are at the end.
         lines = [line.encode().decode("latin-1") for line in lines]
     return "".join([frame_head(len(line)) + line for line in lines]).encode("latin-1")
