@@ -246,11 +246,13 @@ class Chat:
         self._left(*distrusted.words)
 
     def _tell(self, told: list[events.Event]) -> None:
+        if self._interactive:
+            # Before anybody sees it: what is typed from then on is no answer to the question before.
+            for event in told:
+                self._questions.heed(event, was_joined=self._patience.was_joined)
         self._teller.tell(told)
         for event in told:
             self._heed(event)
-            if self._interactive:
-                self._questions.heed(event, was_joined=self._patience.was_joined)
 
     def _heed(self, event: events.Event) -> None:
         match event:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from chatcore.client import events
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+from chatcore.client import events, messages
+from chatcore.client.chat import Chat
 from chatcore.client.messages import Request
+from chatcore.client.options import parse_options
 from chatcore.client.questions import REST, Alias, Questions, Unsaid
+from chatcore.client.signals import Signals
+from chatcore.client.style import Looks, Style
+
+if TYPE_CHECKING:
+    from chatcore.client.console import Console
 
 OPER = Request("oper", name="root")
 TAKEN = events.AliasRefused("Alice", "alias_taken", "Alice is taken.")
@@ -99,3 +109,35 @@ def test_a_wrong_one_is_asked_for_again_and_the_line_stays_aside() -> None:
     asked.heed(events.Refusal(OPER, "flood", "Too much at once."))
     assert asked.shown == ("#lobby> ", False)
     assert asked.editor.typed == "a line"
+
+
+class Quick(Editor):
+    """Whoever sees the welcome types at once."""
+
+    input_fd = None
+
+    def show(self, lines: list[str]) -> None:
+        if any("Connected to the server!" in line for line in lines):
+            self.typed += "hello"
+
+    def completes(self, complete: object) -> None:
+        """Nothing is completed here."""
+
+
+def test_what_is_typed_at_the_sight_of_the_welcome_is_a_line() -> None:
+    """And no rest of the password, which is thrown away when it is known to be right."""
+    console = Quick()
+    room = messages.Room("#lobby", "", (), 1)
+    welcome = messages.Welcome("l", "me", "t", "Alice", False, 1, (room,))
+    with Signals(()) as signals:
+        chat = Chat(
+            parse_options(["127.0.0.1"], "Alice"),
+            cast("Console", console),
+            Style(Looks(), lambda: datetime.now(UTC)),
+            signals,
+            interactive=True,
+        )
+        chat._tell([events.PasswordRefused("password_wrong", "That is not the password.")])
+        console.typed = "s3cr"
+        chat._tell([events.Welcomed(welcome, False)])
+    assert console.typed == "hello"
