@@ -36,7 +36,7 @@ from chatcore.dialects.http import (
     plain_answer,
 )
 from chatcore.dialects.native import NATIVE_LINE_BYTES, Native, simple_run
-from chatcore.dialects.native_form import NativeForm, said_lines
+from chatcore.dialects.native_form import NativeForm, record_lines, said_lines
 from chatcore.hub.reply import Bye
 from chatcore.log.record import Said
 
@@ -155,7 +155,7 @@ class WebForm:
     def record(record: Record) -> bytes:
         if type(record) is Said:
             return framed(said_lines(record))
-        return _framed(NativeForm.record(record))
+        return framed(record_lines(record).split("\n")[:-1])
 
     @staticmethod
     def gap(stream: str, missed: int, next_seq: int) -> bytes:
