@@ -42,7 +42,8 @@ BUSY_RETRY_S = 1.0
 """When to try again while others' passwords are being checked: some of them are done by then."""
 
 SID_BYTES = 8
-"""Random bytes of a sid: public, but never met twice."""
+"""Random bytes of a sid: public, but never met twice. In base64, because it stands in each line that the page and programs
+read: 11 characters, where hexadecimal would have 16."""
 
 TOKEN_BYTES = 24
 """Random bytes of a token: 192 bits cannot be guessed."""
@@ -152,7 +153,7 @@ class Admission:
         """The hello of somebody who is let in, with what is made for everybody who is new."""
         assert connection.dialect is not None
         token = secrets.token_urlsafe(TOKEN_BYTES) if connection.dialect.returns else None
-        return Arrival(hello, secrets.token_hex(SID_BYTES), token, connection.peer[0])
+        return Arrival(hello, secrets.token_urlsafe(SID_BYTES), token, connection.peer[0])
 
     def hello(self, connection: Connection, hello: Hello) -> None:
         """Somebody wants to come in: let them, tell them why not, or have them wait."""
