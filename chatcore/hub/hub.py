@@ -76,12 +76,12 @@ class Hub:
         """Carry out what a person in the house asks."""
         decision = DECIDE[type(command)](self.world, session, command)
         if type(decision) is Refusal:
-            return Outcome(_refused(command, decision), (), ())
+            return Outcome(_refused(session, command, decision), (), ())
         if type(command) is Away:
             self.world.presence.set_away(session.sid, command.text or None)
         # Whoever leaves has left, whatever the disk does.
         if self.world.trouble and decision.drafts and type(command) is not Quit:
-            return self._not_stored(command, decision)
+            return self._not_stored(session, command, decision)
         return self._carry_out(decision)
 
     def rise(self, session: Session, name: str, re: Tag) -> Outcome:
@@ -126,13 +126,13 @@ class Hub:
                 records += self._carry_out(decision).records
         return tuple(records), [each for each in state.sessions.values() if each.lapsed_ms is None]
 
-    def _not_stored(self, command: Command, decision: Decision) -> Outcome:
+    def _not_stored(self, session: Session, command: Command, decision: Decision) -> Outcome:
         """What would be stored is refused, a line at a time; lines that are stored already are still acknowledged."""
         if type(command) is Say:
             lines = [draft for draft in decision.drafts if isinstance(draft, Said)]
             command = command._replace(ids=lines[0].ids)
         acks = tuple(reply for reply in decision.replies if isinstance(reply, Ack))
-        return Outcome((*acks, *_refused(command, self._full())), (), ())
+        return Outcome((*acks, *_refused(session, command, self._full())), (), ())
 
     def _full(self) -> Refusal:
         why = self.world.trouble.rstrip(".")
@@ -163,12 +163,20 @@ class Hub:
 _new = tuple.__new__
 
 
-def _refused(command: Command, refusal: Refusal) -> tuple[Refused, ...]:
-    """One refusal for each line that the client gave a name to."""
+def _refused(session: Session, command: Command, refusal: Refusal) -> tuple[Ack | Refused, ...]:
+    """One answer for each line that the client gave a name to: a refusal, unless the line is stored.
+
+    A retry may come when its sender has left the room, or was muted: what it asks is whether the line was said.
+    """
     match command:
         case Say(ids=ids) if ids:
-            return tuple(Refused(refusal, line_id, command.re) for line_id in ids)
+            return tuple(_refused_line(session, line_id, refusal, command.re) for line_id in ids)
         case Dm(id=line_id) | Mistake(id=line_id):
             return (Refused(refusal, line_id, command.re),)
         case _:
             return (Refused(refusal, None, command.re),)
+
+
+def _refused_line(session: Session, line_id: str, refusal: Refusal, re: Tag) -> Ack | Refused:
+    seq = session.ids.seq_of(line_id)
+    return Refused(refusal, line_id, re) if seq is None else Ack(line_id, seq)

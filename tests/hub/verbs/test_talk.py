@@ -129,6 +129,20 @@ def test_ids_of_refused_lines_may_be_used_again(house: Any) -> None:
     assert said(house) == ["hi"]
 
 
+def test_a_stored_line_is_acknowledged_also_when_it_could_not_be_said_any_more(house: Any) -> None:
+    """Said, and the room left, and the connection lost before either was answered: the retry asks what came of it."""
+    ann = house.enter("Ann")
+    house.say(ann, "one\ntwo", "i", "j")
+    seq = house.records[-1].seq
+    house.do(ann, Part("#lobby"))
+    outcome = house.say(ann, "one\ntwo\nthree", "i", "j", "k")
+    assert outcome.replies[:2] == (Ack("i", seq), Ack("j", seq + 1))
+    refused = outcome.replies[2]
+    assert (refused.id, refused.refusal.code) == ("k", "not_in_room")
+    assert house.say(ann, "one", "i", room="#gone").replies == (Ack("i", seq),)
+    assert said(house) == ["one", "two"]
+
+
 def test_a_direct_line_goes_to_whoever_holds_the_alias_however_it_is_spelt(house: Any) -> None:
     ann, bob = house.enter("Ann"), house.enter("Bob")
     outcome = house.do(ann, Dm("BOB", "psst", "i"))
