@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from chatcore.log.record import last_seq, streams_of
 from chatcore.store.batches import Batches
 from chatcore.store.codec import decode
-from chatcore.store.schema import INDEX_FILE, LOG_FILE, connect_reader, reason
+from chatcore.store.schema import INDEX_FILE, LOG_FILE, connect_reader, lost_beyond, reason
 from chatcore.store.search import connect_index, indexed_seq, lines_in
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def check(folder: Path) -> Iterator[Finding]:
 
 def _check_file(connection: sqlite3.Connection) -> Iterator[Finding]:
     yield from (Fault(f"the file: {words}") for words in _unsound(connection))
+    if (sound := lost_beyond(connection)) is not None:
+        yield Fault(f"the -wal: it is damaged after {sound} bytes, and newer lines are behind that")
     yield Summary("the file: every page read")
 
 

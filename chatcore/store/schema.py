@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import struct
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatcore.store.log_name import new_log_name
+from chatcore.store.wal import WAL_HEADER, is_whole, prepare, sound_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 LOG_FILE = "chatcore.db"
 INDEX_FILE = "index.db"
@@ -41,21 +41,6 @@ TABLES = {"meta", "batches", "places", "state"}
 FILE_MODE = 0o600
 """What people say is for the server's own account; SQLite gives -wal and -shm the same mode."""
 
-WAL_BYTES = 4 * 1024 * 1024
-"""Length of the -wal from the start on; it is copied back, and begun again, when it holds about that much."""
-
-PIECE_BYTES = 16 * 1024
-"""What of the -wal is written at once to make it so long. The kernel keeps what one write brought in one piece of its
-cache, and a later write of a page goes through the list of all blocks of that piece: after one write of 4 MiB a commit
-took a quarter more of the processor (118 against 85 us, measured on ext4), and no less from smaller pieces than this."""
-
-WAL_HEADER = struct.Struct(">8I")
-WAL_MAGIC = 0x377F0682
-"""https://sqlite.org/fileformat2.html#walformat; the lowest bit says the byte order of the checksums."""
-
-WORD = 0xFFFFFFFF
-"""The checksums are sums of 32-bit words that overflow."""
-
 
 class StoreError(Exception):
     """The folder or the file cannot be used. The words name the cause and the way out."""
@@ -67,6 +52,8 @@ def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
     `durability` is `full` or `fast`. The connection may be handed to another thread, but used by one at a time.
     """
     _refuse_lost(path)
+    if durability == "full":
+        _refuse_cut_off(path)
     with explained(path):
         # Made here and not by SQLite, for its mode. Closed before SQLite opens it: that drops a process's locks.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
@@ -82,21 +69,11 @@ def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
             _set(connection, "wal_autocheckpoint", 0)
             _set(connection, "busy_timeout", NO_WAIT_MS)
             _refuse_damaged(connection, path)
-            _prepare_wal(path.with_name(f"{path.name}-wal"))
+            prepare(wal_of(path))
         except BaseException:
             connection.close()
             raise
     return connection
-
-
-def _prepare_wal(wal: Path) -> None:
-    """Have the -wal as long as it is going to be: a commit that makes a file longer takes a file system ten times as long
-    (1.1 ms against 0.15 ms, measured). SQLite reads up to what it wrote itself, and writes over the rest."""
-    # A full disk has no room for this either.
-    with suppress(OSError), wal.open("ab", buffering=0) as file:
-        while file.tell() < WAL_BYTES:
-            file.write(bytes(PIECE_BYTES))
-        os.fsync(file.fileno())
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -210,7 +187,7 @@ def _set(connection: sqlite3.Connection, pragma: str, value: int | str) -> None:
 
 def _refuse_lost(path: Path) -> None:
     """Files that SQLite would take for new, or for shorter than they were, without a word."""
-    wal, index = path.with_name(f"{path.name}-wal"), path.with_name(INDEX_FILE)
+    wal, index = wal_of(path), path.with_name(INDEX_FILE)
     if not _size(path):
         if _size(wal):
             raise StoreError(
@@ -229,6 +206,41 @@ def _refuse_lost(path: Path) -> None:
         )
 
 
+def _is_whole(wal: Path) -> bool:
+    with explained(wal):
+        return is_whole(wal)
+
+
+def _refuse_cut_off(path: Path) -> None:
+    """A -wal that is damaged in the middle: SQLite would take what stands before, and write over the rest.
+
+    Only where every commit was synced before the next one began; see `wal.sound_bytes`. Looked at with a connection
+    that cannot write, because the last one that can copies the -wal back and removes it.
+    """
+    wal = wal_of(path)
+    if not _size(path) or _size(wal) <= WAL_HEADER.size:
+        return
+    with explained(path), closing(_connect(path, "ro")) as connection:
+        if (sound := lost_beyond(connection)) is not None:
+            raise StoreError(
+                f"{wal} is damaged after {sound} bytes, and newer lines are behind that. Nothing was changed. Restore "
+                f"both files from a backup; to go on without those lines, cut it there: truncate -s {sound} {wal.name}"
+            )
+
+
+def lost_beyond(connection: sqlite3.Connection) -> int | None:
+    """The bytes of the log's -wal that are sound, if commits that were stored stand behind them; None: all is well."""
+    # SQLite looks through the -wal before it reads anything.
+    _value(connection, "PRAGMA schema_version")
+    path: str = connection.execute("PRAGMA database_list").fetchone()[2]
+    return sound_bytes(wal_of(Path(path)))
+
+
+def wal_of(path: Path) -> Path:
+    """What SQLite keeps beside a database in WAL mode: the newest commits."""
+    return path.with_name(f"{path.name}-wal")
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -236,21 +248,6 @@ def _size(path: Path) -> int:
         return 0
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {reason(error)}. Check its owner.") from error
-
-
-def _is_whole(wal: Path) -> bool:
-    """The header's checksum is right, or there is nothing in it at all."""
-    with explained(wal), wal.open("rb") as file:
-        header = file.read(WAL_HEADER.size)
-        if not any(header):
-            return not any(file.read())  # prepared, and nothing was written to it yet
-    magic = int.from_bytes(header[:4], "big")
-    words = struct.unpack(">8I" if magic & 1 else "<8I", header)
-    first = second = 0
-    for left, right in zip(words[0:6:2], words[1:6:2], strict=True):
-        first = (first + left + second) & WORD
-        second = (second + right + first) & WORD
-    return magic & ~1 == WAL_MAGIC and WAL_HEADER.unpack(header)[6:] == (first, second)
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from chatcore.store.schema import WAL_BYTES, transaction
+from chatcore.store.schema import transaction
+from chatcore.store.wal import WAL_BYTES
 
 if TYPE_CHECKING:
     import sqlite3

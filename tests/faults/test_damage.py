@@ -89,6 +89,7 @@ STOPPED: dict[str, Callable[[Path], None]] = {
 
 KILLED: dict[str, Callable[[Path], None]] = {
     "the -wal's header": overwrite("chatcore.db-wal", 8, b"\xa5" * 8),
+    "a page of the -wal, with newer lines behind it": overwrite("chatcore.db-wal", 50_000, b"\xa5"),
     "gone, the -wal is not": remove,
     "lines in the middle are gone": sql(f"DELETE FROM batches WHERE seq = {MIDDLE}"),
     "lines in the middle are others": sql(
