@@ -16,20 +16,26 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from chatcore.hub.snapshot import restore
+from chatcore.hub.state import State
 from chatcore.log.record import last_seq, streams_of
 from chatcore.store.batches import Batches
 from chatcore.store.codec import decode
 from chatcore.store.schema import INDEX_FILE, LOG_FILE, connect_reader, lost_beyond, reason
-from chatcore.store.search import connect_index, indexed_seq, lines_in
+from chatcore.store.search import connect_index, indexed_seq, lines_in, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from chatcore.log.journal import Change
     from chatcore.log.record import Record
 
 Row: TypeAlias = tuple[Any, ...]
 """Of batches, as it was found: in a damaged file, anything."""
+
+Entry: TypeAlias = list[Any]
+"""What the index has of a line: its text, its tags, its body."""
 
 SEQ, LAST, TIME_MS, STREAMS, BODY = range(5)
 
@@ -167,19 +173,31 @@ def _places(connection: sqlite3.Connection) -> Iterator[tuple[str, int, str | No
 
 
 def _check_state(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """Every piece of the snapshot can be read. (What it is the state of is in the log: opening refuses another.)"""
-    count, kind, key = 0, "", ""
-    while rows := connection.execute(
-        "SELECT kind, key, body FROM state WHERE (kind, key) > (?, ?) ORDER BY kind, key LIMIT ?",
-        (kind, key, PAGE_ROWS),
-    ).fetchall():
-        for kind, key, body in rows:
-            count += 1
-            try:
-                json.loads(body)
-            except (ValueError, RecursionError):
-                yield Fault(f"the snapshot: the {kind} {key} is not JSON")
-    yield Summary(f"the snapshot: {count:,} pieces, as of {_number(connection, 'state_seq'):,}")
+    """A start can go on from the snapshot. (What it is the state of is in the log: opening refuses another.)"""
+    with _reading(connection):
+        pieces: list[Change] = connection.execute("SELECT kind, key, body FROM state").fetchall()
+        seq = _number(connection, "state_seq")
+    unreadable = [f"the snapshot: {words}" for piece in pieces if (words := _unreadable(piece))]
+    try:
+        # Only together can they show that one is missing.
+        restore([] if unreadable else pieces, State())
+    except (ValueError, KeyError) as error:
+        unreadable.append(str(error))
+    yield from map(Fault, unreadable)
+    yield Summary(f"the snapshot: {len(pieces):,} pieces, as of {seq:,}")
+
+
+def _unreadable(piece: Change) -> str:
+    """What is wrong with a piece by itself; nothing if it is JSON."""
+    kind, key, body = piece
+    try:
+        if not type(kind) is type(key) is type(body) is str:
+            raise ValueError("not text")
+        body.encode()  # a UnicodeError is a ValueError
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return f"the {kind} {key} is not JSON"
+    return ""
 
 
 def _check_index(folder: Path) -> Iterator[Finding]:
@@ -200,12 +218,14 @@ def _check_index(folder: Path) -> Iterator[Finding]:
                 return
             if beyond:
                 yield Fault(f"the index: it has {beyond:,} lines beyond {until}")
+            # Read later than the index: the log can only have grown.
+            if until > (head := batches.head_seq):
+                yield Fault(f"the index: it knows the log up to {until}, which ends at {head}")
             count = 0
-            for seq, texts in _side_by_side(batches, index, until):
+            for seq, (in_log, in_index) in _side_by_side(batches, index, until):
                 count += 1
                 # What is removed for its age goes from the log first; and it may have gone while this was reading.
-                if len(set(texts)) > 1 and seq >= batches.kept_from:
-                    in_log, in_index = texts
+                if in_log != in_index and seq >= batches.kept_from:
                     yield Fault(f"the index: {_disagreement(seq, in_log, in_index)}")
             yield Summary(f"the index: {count:,} lines, for numbers up to {until:,}")
     except (sqlite3.Error, ValueError) as error:
@@ -225,7 +245,7 @@ def _extent(index: sqlite3.Connection, log: str) -> tuple[int | None, int]:
         return until, index.execute(sql, (until,)).fetchone()[0]
 
 
-def _disagreement(seq: int, in_log: str | None, in_index: str | None) -> str:
+def _disagreement(seq: int, in_log: Entry | None, in_index: Entry | None) -> str:
     if in_index is None:
         return f"line {seq} is missing"
     return (
@@ -235,32 +255,32 @@ def _disagreement(seq: int, in_log: str | None, in_index: str | None) -> str:
 
 def _side_by_side(
     batches: Batches, index: sqlite3.Connection, until: int
-) -> Iterator[tuple[int, tuple[str | None, str | None]]]:
-    """Every number that is a line in the log or the index, with its text in either."""
+) -> Iterator[tuple[int, tuple[Entry | None, Entry | None]]]:
+    """Every number that is a line in the log or the index, with what either holds of it."""
     begin = batches.kept_from
     entries = merge(
         _logged(batches, begin, until), _indexed(index, begin, until), key=itemgetter(0)
     )
     for seq, group in groupby(entries, key=itemgetter(0)):
-        texts = {side: text for _, side, text in group}
-        yield seq, (texts.get("log"), texts.get("index"))
+        held = {side: entry for _, side, entry in group}
+        yield seq, (held.get("log"), held.get("index"))
 
 
-def _logged(batches: Batches, begin: int, until: int) -> Iterator[tuple[int, str, str]]:
+def _logged(batches: Batches, begin: int, until: int) -> Iterator[tuple[int, str, Entry]]:
     for batch in batches.all_after(begin - 1):
         if batch.seq > until:
             return
-        yield from (
-            (line.seq, "log", line.text) for line in lines_in(batch.records) if line.seq <= until
-        )
+        lines = (line for line in lines_in(batch.records) if line.seq <= until)
+        yield from ((seq, "log", entry) for seq, *entry in map(row_of, lines))
 
 
-def _indexed(index: sqlite3.Connection, begin: int, until: int) -> Iterator[tuple[int, str, str]]:
+def _indexed(index: sqlite3.Connection, begin: int, until: int) -> Iterator[tuple[int, str, Entry]]:
     while rows := index.execute(
-        "SELECT rowid, 'index', text FROM lines WHERE rowid BETWEEN ? AND ? ORDER BY rowid LIMIT ?",
+        "SELECT rowid, text, tags, body FROM lines WHERE rowid BETWEEN ? AND ?"
+        " ORDER BY rowid LIMIT ?",
         (begin, until, PAGE_ROWS),
     ).fetchall():
-        yield from rows
+        yield from ((seq, "index", entry) for seq, *entry in rows)
         begin = rows[-1][0] + 1
 
 

@@ -147,11 +147,12 @@ def lines_in(records: Iterable[Record]) -> Iterator[Said | Direct]:
 def add_lines(table: sqlite3.Connection, lines: Iterable[Said | Direct]) -> None:
     """Put lines into the table `lines`, within the caller's transaction."""
     table.executemany(
-        "INSERT INTO lines(rowid, text, tags, body) VALUES(?, ?, ?, ?)", map(_row, lines)
+        "INSERT INTO lines(rowid, text, tags, body) VALUES(?, ?, ?, ?)", map(row_of, lines)
     )
 
 
-def _row(line: Said | Direct) -> Row:
+def row_of(line: Said | Direct) -> Row:
+    """What the table holds of a line."""
     tags = [_stream_token(name) for name in streams_of(line)] + [_alias_token(fold(line.alias))]
     return line.seq, line.text, " ".join(tags), encode([line._replace(text="")])
 

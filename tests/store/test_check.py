@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatcore.log.record import Direct
+from chatcore.hub.apply import apply
+from chatcore.hub.snapshot import Snapshot
+from chatcore.hub.state import State
+from chatcore.log.record import Direct, Joined, Opened
 from chatcore.store.check import PAGE_ROWS, Fault, Summary, check
 from chatcore.store.schema import INDEX_FILE
 from tests.store.kept import TIME_MS, Kept, said
@@ -42,7 +45,9 @@ def faults(kept: Kept) -> list[str]:
 
 
 def test_what_is_sound_has_no_fault_and_each_check_says_what_it_read(kept: Kept) -> None:
-    kept.connection.execute("""INSERT INTO state VALUES('room', '#lobby', '{"topic":"tea"}')""")
+    kept.connection.execute(
+        """INSERT INTO state VALUES('room', '#lobby', '{"topic":"tea","history":true}')"""
+    )
     kept.index(*RECORDS, until=5)
     found = list(check(kept.folder))
     assert found == [
@@ -102,12 +107,28 @@ def test_what_was_removed_for_its_age_is_no_fault(kept: Kept) -> None:
         ("INSERT INTO places VALUES('#dev', 4)", "the place of #dev in batch 4: it holds nothing"),
         ("INSERT INTO places VALUES('#dev', 7)", "the place of #dev in batch 7: there is no such"),
         ("INSERT INTO state VALUES('room', '#a', '{')", "the snapshot: the room #a is not JSON"),
+        ("INSERT INTO state VALUES('room', '#a', x'7b')", "the snapshot: the room #a is not JSON"),
+        ("INSERT INTO state VALUES('room', '#a', '[1]')", "'#a' of the snapshot cannot be read"),
+        ("INSERT INTO state VALUES('hat', '#a', '{}')", "there is no such kind"),
     ],
 )
 def test_a_log_that_contradicts_itself_is_told_where(kept: Kept, change: str, fault: str) -> None:
     assert faults(kept) == []
     kept.connection.execute(change)
     assert any(fault in words for words in faults(kept)), faults(kept)
+
+
+def test_a_snapshot_that_lacks_a_piece_is_told_before_a_start_meets_it(kept: Kept) -> None:
+    state = State()
+    snapshot = Snapshot(state)
+    apply(state, Opened(1, TIME_MS, "s1", "Ann", None))
+    apply(state, Joined(2, TIME_MS, "#dev", "s1", "Ann", True))
+    snapshot.begin(2)
+    assert snapshot.step()
+    kept.connection.executemany("INSERT INTO state VALUES(?, ?, ?)", snapshot.take_changes())
+    assert faults(kept) == []
+    kept.connection.execute("DELETE FROM state WHERE kind = 'room'")
+    assert faults(kept) == ["the snapshot has no room #dev, but s1 is in it"]
 
 
 def test_a_batch_that_is_missing_in_the_middle_is_told(kept: Kept) -> None:
@@ -145,6 +166,9 @@ def test_a_damaged_page_is_told_and_the_other_checks_go_on(kept: Kept) -> None:
         ("INSERT INTO lines(rowid, text) VALUES(9, 'x')", "it has 1 lines beyond 5"),
         ("UPDATE meta SET value = 4 WHERE key = 'indexed_seq'", "it has 1 lines beyond 4"),
         ("UPDATE lines SET rowid = 0 WHERE rowid = 1", "line 1 is missing"),
+        ("UPDATE lines SET tags = 'other' WHERE rowid = 3", "line 3 is another"),
+        ("UPDATE lines SET body = '[]' WHERE rowid = 3", "line 3 is another"),
+        ("UPDATE meta SET value = 6 WHERE key = 'indexed_seq'", "the log up to 6, which ends at 5"),
         ("DROP TABLE lines_content", "index.db cannot be compared"),
     ],
 )
