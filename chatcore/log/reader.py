@@ -104,6 +104,12 @@ class Reader:
         """There are replies to come, be it that their bytes are still to be read from the archive."""
         return bool(self._replies or self._urgent)
 
+    @property
+    def has_edge(self) -> bool:
+        """One of its streams begins or ends for it at a record that it has not come to yet."""
+        position = self.position
+        return any(each.until is not None or each.after > position for each in self.subscriptions)
+
     def follow(self, stream: Stream, after: int) -> None:
         """Read the stream's lines after `after`."""
         self.subscriptions.append(Subscription(stream, after))

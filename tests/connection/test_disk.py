@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatcore.connection.attendance import GATHER_S
 from chatcore.connection.exchange import UNSAVED_CHARS
 
 FULL = "The disk is full: nothing can be stored until somebody makes room."
@@ -245,3 +246,75 @@ def test_a_line_sent_again_while_the_first_waits_for_the_disk_is_not_acknowledge
     disk.make_room()
     told = [(each["t"], each["id"]) for each in ann.messages if "id" in each]
     assert sorted(told) == [("ack", "a1"), ("ack", "d1"), ("dm", "d1"), ("say", "a1")]
+
+
+def two_connections(house: Any, **more: Any) -> tuple[Any, Any]:
+    """Of one session; what they were sent so far is forgotten."""
+    first, _ = house.connect()
+    first.say({"t": "hello", "v": 1, "alias": "Ann"} | more)
+    house.settle()
+    (welcome,) = [each for each in first.messages if each["t"] == "welcome"]
+    second = house.native("Ann", token=welcome["token"], log=welcome["log"])
+    first.sent.clear()
+    return first, second
+
+
+def in_dev(line_id: str, text: str) -> dict[str, Any]:
+    return {"t": "say", "id": line_id, "room": "#dev", "text": text}
+
+
+def test_the_other_connection_reads_nothing_of_a_room_after_a_leave_that_the_disk_was_slow_with(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    bob = house.native("Bob", rooms=["#dev"])
+    first, second = two_connections(house, rooms=["#lobby", "#dev"])
+    disk.ready = False
+    first.say({"t": "part", "room": "#dev"})
+    house.rest()
+    bob.say(in_dev("b1", "together with the leave"))
+    house.rest()
+    disk.make_room()
+    bob.say(in_dev("b2", "long after it"))
+    house.settle()
+    assert [each["t"] for each in first.messages] == ["leave", "ok"]
+    assert [each["t"] for each in second.messages] == ["leave"]
+
+
+def test_the_other_connection_reads_nothing_of_a_room_before_a_join_that_the_disk_was_slow_with(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    bob = house.native("Bob", rooms=["#dev"])
+    first, second = two_connections(house)
+    disk.ready = False
+    bob.say(in_dev("b1", "before the join"))
+    house.rest()
+    first.say({"t": "join", "room": "#dev"})
+    house.rest()
+    disk.make_room()
+    assert [each["t"] for each in first.messages] == ["ok", "history", "join"]
+    assert [each["t"] for each in second.messages] == ["join"]
+    bob.say(in_dev("b2", "after it"))
+    house.settle()
+    assert [each["t"] for each in second.messages] == ["join", "say"]
+    assert house.connection_of(second).live_in == ("#lobby", "#dev")
+
+
+def test_whoever_was_kicked_out_of_a_big_room_reads_no_more_of_it_with_a_slow_disk_either(
+    house: Any, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody is told of a quiet leave, so nothing in the room's stream ends what is pushed.
+    monkeypatch.setattr("chatcore.hub.verbs.rooms.BIG_ROOM", 1)
+    disk.ready = True
+    bob = house.native("Bob", rooms=["#dev"])
+    ann = house.native("Ann", rooms=["#lobby", "#dev"])
+    house.pass_time(GATHER_S)
+    ann.sent.clear()
+    disk.ready = False
+    bob.say({"t": "kick", "room": "#dev", "name": "Ann"})
+    house.rest()
+    disk.make_room()
+    bob.say(in_dev("b1", "after it"))
+    house.settle()
+    assert [each["t"] for each in ann.messages] == ["act"]

@@ -263,6 +263,20 @@ def test_a_reader_that_joins_reads_from_there_and_that_leaves_to_there(
     assert reader.subscriptions == []
 
 
+def test_a_stream_has_an_edge_for_a_reader_until_it_has_come_to_it(
+    said: Make, form: Any, streams: dict[str, Stream]
+) -> None:
+    reader = Reader(form, 0)
+    reader.follow(streams["#a"], 0)
+    assert not reader.has_edge
+    reader.follow(streams["#b"], 2)
+    edges = [(reader.pull(seq), reader.has_edge)[1] for seq in range(4)]
+    assert edges == [True, True, False, False]
+    reader.leave(streams["#b"], 5)
+    edges = [(reader.pull(seq), reader.has_edge)[1] for seq in range(3, 7)]
+    assert edges == [True, True, False, False]
+
+
 def test_who_leaves_and_comes_back_reads_both_stays(
     said: Make, form: Any, streams: dict[str, Stream]
 ) -> None:
