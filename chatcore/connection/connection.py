@@ -202,9 +202,10 @@ class Connection:
 
     def read_again(self) -> None:
         """There is something to read of which the selector will not tell."""
-        self._reactor.call_soon(self._read_now, self)
+        self._reactor.call_soon(self.read_now, self)
 
-    def _read_now(self) -> None:
+    def read_now(self) -> None:
+        """Outside the handlers' time: what is read is dealt with at once, or the end of the stream could come before it."""
         self.on_readable()
         self._service.settle()
 

@@ -166,7 +166,7 @@ class _Shaking:
         self._granted = True
         if not self.connection.closing:
             self.connection.resume(Pause.HANDSHAKE)
-            self.connection.on_readable()
+            self.connection.read_now()
 
     def recv(self, most: int) -> bytes:
         if not (self._granted or self._handshakes.may_step(self)):

@@ -331,6 +331,29 @@ def test_a_turn_makes_only_so_many_steps(make_house: Callable[..., Any], pair: P
     assert done.done == 30
 
 
+def test_what_comes_with_a_last_step_that_had_to_wait_is_dealt_with_before_the_end_behind_it(
+    make_house: Callable[..., Any], pair: Pair
+) -> None:
+    house = encrypted_house(make_house, pair, handshakes_a_turn=1)
+    bob = house.plain("Bob")
+    peers = [TlsPeer(house.connect()[0]) for _ in range(4)]
+    for peer in peers:
+        peer.sock.incoming.append(peer.hello())
+    for _ in range(100):
+        house._clock[0] += 0.001
+        house.turn()
+    for number, peer in enumerate(peers):
+        peer.take()
+        peer.sock.incoming[-1] += peer.sealed(f"guest{number}\nhi\n".encode())
+        peer.sock.end()
+    for _ in range(100):
+        house._clock[0] += 0.001
+        house.turn()
+        assert not house.exchange.arrived, "the next turn may be long in coming"
+    said = [line for line in bob.lines if line.endswith(": hi")]
+    assert said == [f"guest{number}: hi" for number in range(4)]
+
+
 @pytest.mark.parametrize(
     ("first", "alert"),
     [
