@@ -257,8 +257,8 @@ class Web(Native):
             if lines:
                 block = b"\n".join(lines)
                 if block.count(b"\n") >= len(lines):
-                    # A line end can only stand between two tokens of JSON, where any white space will do.
-                    block = b"\n".join([line.replace(b"\n", b" ") for line in lines])
+                    # Between two tokens of JSON any white space will do; within a string a return is as wrong as a line end.
+                    block = b"\n".join([line.replace(b"\n", b"\r") for line in lines])
                 super().feed(block + b"\n")
         else:
             self._rest += data

@@ -90,6 +90,13 @@ def test_a_message_may_hold_line_ends_between_its_tokens(browser: Browser) -> No
     assert browser.web.next(9) is None, "one message is one command"
 
 
+def test_a_message_may_hold_none_within_a_string(browser: Browser) -> None:
+    browser.raw(masked(1, b'{"t":"say","room":"#lobby","id":"1","text":"one\ntwo"}'))
+    event = browser.web.next(9)
+    assert type(event) is Mistake
+    assert event.refusal.code == "bad_json", "no text is taken that is not the one that was sent"
+
+
 def test_a_message_in_fragments_with_a_ping_between(browser: Browser) -> None:
     browser.raw(masked(1, b'{"t":"pi', fin=False), masked(9, b"?"), masked(0, b'ng"}'))
     assert type(browser.web.next(9)).__name__ == "Ping"
