@@ -262,7 +262,7 @@ class Web(Native):
                 super().feed(block + b"\n")
         else:
             self._rest += data
-            early = not self._rest.endswith(HEAD_END)
+            early = self._rest.find(HEAD_END) + len(HEAD_END) < len(self._rest)
             del self._rest[: 1 - len(HEAD_END)]
             self._protocol.receive_data(data)
             for event in self._protocol.events_received():

@@ -311,9 +311,21 @@ def test_a_handshake_in_any_pieces_opens_a_websocket(size: int) -> None:
     assert type(web.next(1)) is Mistake, "it was read: nobody has said hello yet"
 
 
-def test_what_comes_right_behind_a_handshake_opens_none() -> None:
+@pytest.mark.parametrize(
+    "behind",
+    [
+        masked(1, b'{"t":"ping"}'),
+        b"\r\n",
+        b"\x89\x84\0\0\0\0\r\n\r\n",
+        b"\x88\x86\0\0\0\0\x03\xe8\r\n\r\n",
+    ],
+    ids=["a message", "a line end", "a ping like a head's end", "a close like one"],
+)
+@pytest.mark.parametrize("size", [0, 100, len(HANDSHAKE) - 1])
+def test_what_comes_right_behind_a_handshake_opens_none(behind: bytes, size: int) -> None:
     web = Web(Site(hosts=frozenset({"localhost"})), encrypted=False)
-    web.feed(HANDSHAKE + masked(1, b'{"t":"ping"}'))
+    web.feed(HANDSHAKE[:size])
+    web.feed(HANDSHAKE[size:] + behind)
     end = web.next(1)
     assert type(end) is Hangup
     assert end.farewell.startswith(b"HTTP/1.1 400 ")
