@@ -99,11 +99,14 @@ class Answers:
             # Before there is a position, answers simply keep their order.
             self._delivery.detach(connection)
             connection.reader.reply(data, 0, 0)
-        elif (
-            type(reply) is not Presence or connection.reader.queued_bytes < self._limits.reply_bytes
-        ):
-            # Presence is not worth a slow reader's memory: `who` tells it later.
+        else:
             self.send_now(connection, data)
+
+    def tell_presence(self, connection: Connection, reply: Presence, position: int) -> None:
+        """Tell how somebody is now, behind the records up to there: only they say who that is."""
+        # It is not worth a slow reader's memory: `who` tells it later.
+        if connection.reader.queued_bytes < self._limits.reply_bytes:
+            self._queue(connection, (reply,), position, position)
 
     def send_now(self, connection: Connection, data: bytes) -> None:
         if not data:

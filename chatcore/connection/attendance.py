@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from chatcore.connection.connection import Connection
     from chatcore.connection.delivery import Delivery
     from chatcore.hub.hub import Hub
-    from chatcore.hub.reply import Reply
     from chatcore.hub.session import Session
     from chatcore.log.record import Record
     from chatcore.log.stream import Stream
@@ -39,14 +38,14 @@ log = logging.getLogger("chatcore.room")
 
 
 class Attendance:
-    """See the module. `tell` sends one connection a reply that tells nothing of the log."""
+    """See the module. `tell` tells a connection of somebody's presence, behind the records up to a position."""
 
     def __init__(
         self,
         hub: Hub,
         delivery: Delivery,
         reactor: Reactor,
-        tell: Callable[[Connection, Reply], None],
+        tell: Callable[[Connection, Presence, int], None],
     ) -> None:
         self._hub = hub
         self._world = hub.world
@@ -130,7 +129,7 @@ class Attendance:
 
     def announce(self, session: Session) -> None:
         """Tell those who share a room with it how it is now. Big rooms are not told: `who` answers those who ask."""
-        reply = Presence(self._world.presence.person(session))
+        reply, position = Presence(self._world.presence.person(session)), self._world.told_seq
         told = {session.sid}
         for name in session.rooms:
             room = self._world.state.named.get(name)
@@ -138,7 +137,7 @@ class Attendance:
                 continue
             for sid in room.members.keys() - told:
                 for connection in self._here.get(sid, ()):
-                    self._tell(connection, reply)
+                    self._tell(connection, reply, position)
             told |= room.members.keys()
 
     def follow(  # noqa: C901 - one arm a kind of record

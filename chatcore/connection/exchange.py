@@ -84,7 +84,7 @@ class Exchange:
             else Lookups(hub.world.log, archive, self.delivery, self._resume, self.lost)
         )
         self.answers = Answers(self.delivery, self._lookups, limits, self.lost)
-        self.attendance = Attendance(hub, self.delivery, reactor, self.answers.tell)
+        self.attendance = Attendance(hub, self.delivery, reactor, self.answers.tell_presence)
         self._reactor = reactor
         self._world = hub.world
         self.admission = Admission(

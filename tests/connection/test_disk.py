@@ -248,6 +248,29 @@ def test_a_line_sent_again_while_the_first_waits_for_the_disk_is_not_acknowledge
     assert sorted(told) == [("ack", "a1"), ("ack", "d1"), ("dm", "d1"), ("say", "a1")]
 
 
+def test_nobody_is_told_how_somebody_is_before_the_records_that_say_who_that_is(
+    house: Any, disk: Disk
+) -> None:
+    disk.ready = True
+    ann, bob = house.native("Ann"), house.native("Bob")
+    disk.ready = False
+    ann.say({"t": "nick", "alias": "Annie"}, {"t": "away", "text": "tea"})
+    guest, _ = house.connect()
+    guest.say({"t": "hello", "v": 1, "alias": "Carol"})
+    house.rest()
+    guest.reset()
+    house.rest()
+    assert bob.messages == []
+    disk.make_room()
+    told = [(each["t"], each.get("alias") or each["to"]) for each in bob.messages]
+    assert told == [
+        ("nick", "Annie"),
+        ("presence", "Annie"),
+        ("join", "Carol"),
+        ("presence", "Carol"),
+    ]
+
+
 def two_connections(house: Any, **more: Any) -> tuple[Any, Any]:
     """Of one session; what they were sent so far is forgotten."""
     first, _ = house.connect()
