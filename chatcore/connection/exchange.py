@@ -346,8 +346,10 @@ class Exchange:
         self._unbounded = not (self._behind or self.flood.enabled)
         if self._held and not self._behind:
             for connection in self._held:
-                resume = partial(self._resume, connection, Pause.DISK)
-                self._reactor.call_soon(resume, connection)
+                # Once: what a finishing connection said will never be decided.
+                if connection.pauses & Pause.DISK:
+                    resume = partial(self._resume, connection, Pause.DISK)
+                    self._reactor.call_soon(resume, connection)
         if self._lookups is not None:
             self._lookups.durable()
         for connection in list(self._unread):

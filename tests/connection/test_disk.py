@@ -341,3 +341,23 @@ def test_whoever_was_kicked_out_of_a_big_room_reads_no_more_of_it_with_a_slow_di
     bob.say(in_dev("b1", "after it"))
     house.settle()
     assert [each["t"] for each in ann.messages] == ["act"]
+
+
+@pytest.mark.usefixtures("large_reads")
+def test_whoever_is_put_out_while_held_back_keeps_nobody_awake(house: Any, disk: Disk) -> None:
+    disk.ready = True
+    ann, bob = house.plain("Ann"), house.plain("Bob")
+    disk.ready = False
+    for _ in range(UNSAVED_CHARS // 60_000 + 1):
+        ann.say(*["x" * 4_000] * 15)
+    house.rest()
+    bob.say("held")
+    house.rest()
+    bob.blocked = True
+    house.server.stop()
+    disk.ready = True
+    house.settle()
+    bob.blocked = False
+    house.settle()
+    assert bob.text.endswith("-- The server is stopping.\n")
+    assert "held" not in bob.text
