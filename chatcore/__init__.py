@@ -13,11 +13,13 @@ The life of a line, and where each part of it lives:
    those shared bytes. Who is behind has a cursor into the log instead (`log.reader`), in memory or on disk
    (`log.archive` is the port, `store.library` reads).
 
-What those who run it are told comes from `metrics` and `report` by way of `admin`, a listener in the same loop (`status` asks it);
-`service` speaks with a service manager.
+`server` puts the parts together and says what a tick does: begin there. `start` is the way to it from the command line.
+What a server stands on is its `keeping`, in memory or `on_disk`: there a restart is the last snapshot of the state and
+the records after it.
 
-A restart is the last snapshot of the state and the records after it (`keeping`). `server` puts the parts together and says what a tick does: begin there. `client` is the terminal client; it knows
-the native dialect (docs/PROTOCOL.md) and nothing of the server's inside.
+What those who run it are told comes from `metrics` and `report` by way of `admin`, a listener in the same loop
+(`status` asks it); `service` speaks with a service manager. `client` is the terminal client; it knows the native
+dialect (docs/PROTOCOL.md) and nothing of the server's inside.
 """
 
 __version__ = "0.1.0"

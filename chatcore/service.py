@@ -106,7 +106,7 @@ class Service:
         """The server listens."""
         if self.sockets:
             log.info(
-                "listening on what the service manager opened; --host, --port and --listen rest"
+                "listening on what the service manager opened; --host, --port and --listen are not used"
             )
         self.ready(status())
         self.feed(reactor, status)

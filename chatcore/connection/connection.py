@@ -205,7 +205,7 @@ class Connection:
         self._reactor.call_soon(self.read_now, self)
 
     def read_now(self) -> None:
-        """Outside the handlers' time: what is read is dealt with at once, or the end of the stream could come before it."""
+        """When no handler's turn is: what is read is dealt with at once, or the end of the stream could come before it."""
         self.on_readable()
         self._service.settle()
 

@@ -6,9 +6,9 @@ of a room is rendered once a wire form, and `push` gives every live reader of th
 no memory for a message and a reader, only one system call for a reader.
 
 Everyone else has a cursor (`Reader.position`) and is *pumped*: `Reader.pull` merges its streams and replies page
-by page. A reader stops being live when its socket takes less than all, when a reply is due, when it joins or
-leaves a room (until that record is durable), or when two of its streams have news in one tick (they must be merged);
-it is live again as soon as it has caught up. So `pull` defines delivery, `push` is its short cut, and a property test holds them equal.
+by page. A reader stops being live when its socket takes less than all, when a reply is due, when it joins or leaves a
+room (until that is durable), or when two of its streams have news in one tick (they must be merged); it is live again
+as soon as it has caught up. So `pull` defines delivery, `push` is its short cut, and a property test holds them equal.
 
 A reader that needs what memory has let go of is *parked*: its question is with the archive, and it costs nothing
 until the answer comes back and is sent. Nobody else waits for the disk.
@@ -102,7 +102,7 @@ class Delivery:
         self._due: dict[Connection, None] = {}
         """Readers to pump at the end of this tick."""
         self._waiting: dict[Connection, None] = {}
-        """Readers with a reply, an end, or the edge of a stream (`Reader.has_edge`), that waits for the disk."""
+        """Readers with a reply, an end, or an edge of a stream (`Reader.has_edge`) that waits for the disk."""
         self._parked: set[Connection] = set()
         """Readers whose next bytes the archive has been asked for."""
         self.behind: dict[Connection, float] = {}

@@ -82,7 +82,7 @@ class File(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is served, and under which names. Made once, at the start."""
+    """What is served, and under which names. A reload makes another one."""
 
     files: Mapping[str, File] = field(default_factory=dict)
     """By path; empty where the page cannot be served."""

@@ -2,7 +2,8 @@
 
 The first line is the alias, and the next ones too until one is accepted; where the server has a password, the next
 line is that, and the alias is remembered. Then a line is said, or is a command when it begins with `/`. Consecutive
-said lines stay together as one run, because each separate one costs a decision, a record and a rendering. What the server writes to the wire is in `plain_form`.
+said lines stay together as one run, because each separate one costs a decision, a record and a rendering. What the
+server writes to the wire is in `plain_form`.
 """
 
 from __future__ import annotations

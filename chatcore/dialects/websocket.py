@@ -257,7 +257,7 @@ class Web(Native):
             if lines:
                 block = b"\n".join(lines)
                 if block.count(b"\n") >= len(lines):
-                    # Between two tokens of JSON any white space will do; within a string a return is as wrong as a line end.
+                    # Between two tokens of JSON any white space will do; in a string a return is as wrong as a line end.
                     block = b"\n".join([line.replace(b"\n", b"\r") for line in lines])
                 super().feed(block + b"\n")
         else:

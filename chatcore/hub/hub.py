@@ -89,7 +89,7 @@ class Hub:
         if self.world.trouble:
             return Outcome((Refused(self._full(), None, re),), (), ())
         self.world.presence.make_operator(session.sid, name)
-        return self._carry_out(decide_rise(self.world, session, name, re))
+        return self._carry_out(decide_rise(session, name, re))
 
     def arrive(self, arrival: Arrival) -> Outcome:
         """Carry out a hello; `Outcome.replies[0]` is the welcome or the refusal."""

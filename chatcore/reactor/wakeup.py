@@ -82,4 +82,4 @@ class Wakeup:
 
 
 def _nothing(signum: int, frame: object) -> None:
-    """A handler must be there, or the signal would do its default; the byte in the socketpair does the work."""
+    """A handler must be there, or the signal would do its default; the byte in the pipe does the work."""

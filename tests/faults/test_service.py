@@ -173,7 +173,7 @@ def test_what_was_handed_over_is_listened_on_and_options_rest(
     assert join(door.getsockname(), "Alice").startswith(b"Connected to the server!")
     log = manager.log.read_text()
     assert f"listening on 127.0.0.1:{door.getsockname()[1]}" in log
-    assert "--port and --listen rest" in log
+    assert "--port and --listen are not used" in log
     assert "59123" not in log
 
 

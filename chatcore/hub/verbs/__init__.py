@@ -390,5 +390,7 @@ DECIDE: dict[type[Command], Decide] = {
 TELLS_PAST: frozenset[type[Command]] = frozenset({History, Last, Search, Modlog})
 """Commands whose answers are pages of the past, whatever has changed since."""
 
-TELLS_NOTHING: frozenset[type[Command]] = frozenset({Help, Ping, Mistake})
+TELLS_NOTHING: frozenset[type[Command]] = frozenset(
+    {Mistake, *(type(verb.build()) for verb in TABLE if not verb.tells_state)}
+)
 """Commands whose answers are the same whatever happened: they wait for no disk, and may overtake."""

@@ -162,7 +162,7 @@ def _ban_name(
         drafts += _out_of_server(world, first, to)
     elif to is not None and room is not None and room.name in to.rooms:
         drafts += _out_of_room(world, first, room, to)
-    return Decision(tuple(drafts), then=(_banned(world, command, first, alias, where),))
+    return Decision(tuple(drafts), then=(_banned(command, first, alias, where),))
 
 
 def _ban_network(
@@ -188,7 +188,7 @@ def _ban_network(
         if there is not None and not is_operator(world, there):
             kick = act(session, "kick", to=there.alias, to_sid=sid, text=command.text)
             drafts += [kick, *_out_of_server(world, kick, there)]
-    return Decision(tuple(drafts), then=(_banned(world, command, first, to, "this server"),))
+    return Decision(tuple(drafts), then=(_banned(command, first, to, "this server"),))
 
 
 def _here_as(world: World, alias: str) -> Session | None:
@@ -206,7 +206,7 @@ def _lapsed_as(world: World, alias: str) -> Session | None:
     return None
 
 
-def _banned(world: World, command: Ban, ban: Act, to: str, where: str) -> Done:
+def _banned(command: Ban, ban: Act, to: str, where: str) -> Done:
     fields: dict[str, object] = {"name": to}
     if ban.room:
         fields["room"] = ban.room

@@ -31,7 +31,7 @@ def decide_oper(world: World, session: Session, command: Oper) -> Decision | Ref
     return Decision()
 
 
-def decide_rise(world: World, session: Session, name: str, re: Tag) -> Decision:
+def decide_rise(session: Session, name: str, re: Tag) -> Decision:
     """The password was right. The hub carries it out: who is an operator is not in the log, only that it was asked."""
     act = Act(DRAFT, DRAFT, "", session.sid, session.alias, "oper", name, session.sid, "", 0)
     words = f"You are the operator {name} now, until you leave. /help lists what you may do."
