@@ -106,16 +106,25 @@ class Listener:
                 self._turn_away(sock, "no_descriptors")
                 self._pause(f"{RESERVED} are kept for the history, the log and the operator")
                 return
-            self._pause_s = PAUSE_FIRST_S
-            self._take(sock, (peer[0], peer[1]))
+            reason = self._crowd.enter(peer[0], self._reactor.now)
+            if reason is not None:
+                self._turn_away(sock, reason)
+            elif not self._take(sock, (peer[0], peer[1])):
+                return
 
-    def _take(self, sock: socket.socket, peer: tuple[str, int]) -> None:
-        reason = self._crowd.enter(peer[0], self._reactor.now)
-        if reason is not None:
-            self._turn_away(sock, reason)
-            return
+    def _take(self, sock: socket.socket, peer: tuple[str, int]) -> bool:
+        """False: the kernel watches no more of them (epoll_ctl(2): ENOSPC, ENOMEM)."""
         sock.setblocking(False)
-        self._accepted(Connection(sock, peer, self._reactor, self._service))
+        try:
+            connection = Connection(sock, peer, self._reactor, self._service)
+        except OSError as error:
+            self._crowd.leave(peer[0])
+            self._turn_away(sock, "no_descriptors")
+            self._pause(error.strerror or "no more")
+            return False
+        self._pause_s = PAUSE_FIRST_S
+        self._accepted(connection)
+        return True
 
     def _renew_options(self) -> None:
         """A reload may have changed what the next ones are to have."""

@@ -163,6 +163,24 @@ def test_the_pause_doubles_up_to_a_second_and_starts_anew_after_a_success(
     assert listener._pause_s == PAUSE_FIRST_S
 
 
+def test_whom_the_kernel_cannot_watch_is_told_and_takes_no_place_of_its_address(
+    open_house: Any, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, events: int, data: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    told, waits = call(host="192.0.2.7"), call(host="192.0.2.7")
+    with monkeypatch.context() as patch:
+        patch.setattr(open_house.selector, "register", full)
+        open_house.turn()
+    assert bytes(told.sent) == FULL
+    assert told.closes == 1
+    assert not waits.sent
+    assert open_house.server.crowd._here == {}
+    open_house.pass_time(PAUSE_FIRST_S)
+    assert open_house.server.crowd._here == {"192.0.2.7": 1}
+
+
 def test_a_full_server_complains_now_and_then_and_not_for_every_caller(
     open_house: Any, listening: ScriptedListening, caplog: pytest.LogCaptureFixture
 ) -> None:
