@@ -21,6 +21,7 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from chatcore.hub.names import fold
+from chatcore.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -232,8 +233,7 @@ EXIT_USAGE = 64
 def main(argv: list[str]) -> int:
     """`chatcore passwd`. Returns the exit code."""
     if argv in (["--help"], ["-h"]):
-        sys.stdout.write(USAGE)
-        return 0
+        return say(USAGE)
     if argv:
         return _failed("passwd takes no password as an argument: others could read it there")
     if sys.stdin.isatty():
@@ -250,8 +250,7 @@ def main(argv: list[str]) -> int:
         password = sys.stdin.readline(4 * PASSWORD_CHARACTERS).rstrip("\r\n")
     if wrong := unusable(password):
         return _failed(f"a password must be {wrong}")
-    sys.stdout.write(f"{Scrypt.of(password)}\n")
-    return 0
+    return say(f"{Scrypt.of(password)}\n")
 
 
 def unusable(password: str) -> str | None:

@@ -21,7 +21,7 @@ from chatcore.config.environment import strays
 from chatcore.connection.listener import Unavailable, listen_on, raise_descriptor_limit
 from chatcore.keeping import CannotKeepError, open_keeping
 from chatcore.metrics import Sources
-from chatcore.printing import open_missing, say
+from chatcore.printing import open_missing, put
 from chatcore.reactor.loop import Reactor
 from chatcore.report import Report
 from chatcore.server import Server
@@ -86,8 +86,7 @@ def start(argv: list[str], prog: str) -> int:
     reactor.on_signal(signal.SIGHUP, lambda: reload(server, service, settings, argv))
     gc.freeze()  # What was made until now stays: the collector need not look at it again.
     addresses = [sock.getsockname()[:2] for sock in sockets]
-    # Whether or not anybody reads it: the server goes on.
-    say(listening(addresses, settings.data))
+    _print(listening(addresses, settings.data))
     service.begin(reactor, lambda: in_short(server))
     server.certificates.watch(reactor, lambda: _say_ways_in(server, addresses[0]))
     server.page.prepare(reactor)
@@ -108,7 +107,16 @@ def _say_ways_in(server: Server, address: tuple[str, int]) -> None:
         server.reactor.call_later(AGAIN_S, lambda: _say_ways_in(server, address))
         return
     tls, required = server.certificates.words, server.certificates.door.required
-    say(ways_in(address, tls=tls, only_tls=required, no_page=server.page.words))
+    _print(ways_in(address, tls=tls, only_tls=required, no_page=server.page.words))
+
+
+def _print(text: str) -> None:
+    """Whether or not anybody reads it, or there is room for it: the server goes on."""
+    error = put(text)
+    if error is None or isinstance(error, BrokenPipeError):  # whoever closed a pipe knows
+        return
+    words = "standard output takes nothing: %(reason)s. %(first)s"
+    logger.warning(words, {"reason": error.strerror, "first": text.partition("\n")[0].strip()})
 
 
 def _let_go(server: Server, console: diagnostics.Console) -> int:

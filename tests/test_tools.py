@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -150,6 +151,17 @@ def test_export_ends_quietly_when_nobody_reads_on(kept: Kept) -> None:
         export.stdout.close()
         assert export.wait(DEADLINE_S) == 141
         assert export.stderr.read() == b""
+
+
+def test_export_to_a_full_disk_says_so_in_one_line(kept: Kept) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "chatcore", "export"], cwd=ROOT, env=environment, stdout=full,
+            stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S,
+        )  # fmt: skip
+    assert done.stderr == "chatcore: output: No space left on device\n"
+    assert done.returncode == 74
 
 
 def test_backup_into_a_folder_that_is_not_there_names_the_folder(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from chatcore import __version__
-from chatcore.client.exits import EXIT_USAGE
+from chatcore.client.exits import EXIT_IO, EXIT_SIGPIPE, EXIT_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 59000
@@ -33,6 +36,7 @@ exit status:
   1    lines were refused, or not acknowledged within --timeout
   64   wrong usage
   69   cannot connect (--no-reconnect; piped: no connection within --timeout, or 30 s)
+  74   the output cannot be written: its disk is full
   76   there is no chat server of ours at that address, or none that can be trusted (TLS)
   77   the server refused: alias taken or password needed and nobody to ask, banned, room not allowed, ...
   79   the server has another certificate than the one it was known by: nothing was said to it
@@ -95,6 +99,29 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """argparse ends in a traceback, or in silence, where nothing takes what --help and --version print."""
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+        elif fault := _not_printed(message):
+            if isinstance(fault, BrokenPipeError):
+                self.exit(EXIT_SIGPIPE)
+            self.exit(EXIT_IO, f"Cannot write the output: {fault.strerror}.\n")
+
+
+def _not_printed(text: str) -> OSError | None:
+    """Print it; returns why that cannot be."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as fault:
+        # Python would flush, and complain, once more.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return fault
+    return None
 
 
 def parse_options(argv: Sequence[str] | None, alias: str | None) -> Options:

@@ -25,6 +25,8 @@ from chatcore.printing import say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from _typeshed import SupportsWrite
+
     from chatcore.config.operators import Operator
     from chatcore.config.rows import Row
 
@@ -100,6 +102,13 @@ class Parser(argparse.ArgumentParser):
         """argparse exits with 2; usage errors of this program are 64."""
         self.print_usage(sys.stderr)
         self.exit(EXIT_USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """argparse ends in a traceback, or in silence, where nothing takes what --help and --version print."""
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+        elif code := say(message):
+            self.exit(code)
 
 
 def parser(prog: str = SCRIPT) -> argparse.ArgumentParser:

@@ -47,7 +47,7 @@ def test_the_banner_says_where_it_listens_and_how_to_join(start: Start) -> None:
     assert "--host 0.0.0.0" in server.banner
 
 
-@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-", "> >(true)"])
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-", "> >(true)", "> /dev/full"])
 def test_it_serves_whoever_reads_what_it_prints(
     tmp_path: Path, wait_for: Callable[..., None], streams: str
 ) -> None:
@@ -73,6 +73,30 @@ def test_it_serves_whoever_reads_what_it_prints(
     finally:
         server.kill()
         server.wait()
+
+
+def test_a_banner_for_which_there_is_no_room_is_told_in_the_log(tmp_path: Path) -> None:
+    """It goes on, as where nobody reads the banner; where it listens is known all the same."""
+    with Path("/dev/full").open("w") as full:
+        server = subprocess.Popen(
+            [sys.executable, "server_1.py", "--port", "0", "--ephemeral", "--log-format", "human"],
+            cwd=ROOT, env=clean_environment(), stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    try:
+        assert server.stderr is not None
+        told = server.stderr.readline()
+        words = "standard output takes nothing: No space left on device. chatcore is listening on "
+        assert words in told, told + server.stderr.read()
+        host, _, port = told.split()[-1].rpartition(":")
+        socket.create_connection((host, int(port)), 60).close()
+        server.terminate()
+        _, rest = server.communicate(timeout=60)
+        assert server.returncode == 0
+        assert "Traceback" not in rest
+        assert "standard output" not in rest, "once is enough"
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def test_one_more_address_to_listen_on(start: Start) -> None:
