@@ -163,7 +163,7 @@ FAMILIES = (
         "chatcore_sessions",
         "gauge",
         "People in the house, those whose connection was just lost among them.",
-        lambda it: len(it.world.state.sessions),
+        lambda it: it.world.state.people,
     ),
     Family("chatcore_rooms", "gauge", "Rooms there are.", lambda it: len(it.world.state.rooms)),
     Family(

@@ -77,7 +77,7 @@ class Report:
             "uptime_s": round(time.monotonic() - self._began_s, 1),
             "ready": not self.not_ready(),
             "reason": self.not_ready(),
-            "people": len(state.sessions),
+            "people": state.people,
             "rooms": len(state.rooms),
             "connections": [
                 {"dialect": dialect, "encrypted": encrypted, "count": count}

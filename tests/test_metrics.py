@@ -199,6 +199,20 @@ def test_over_tcp_people_are_counted_and_not_named(start: Start) -> None:
     assert "worst" not in status["behind"]
 
 
+def test_who_has_left_is_not_counted_although_they_may_return(start: Start, tmp_path: Path) -> None:
+    """A closed tab says no goodbye: its session waits for days, and the room is as empty as it looks."""
+    data = tmp_path / "data"
+    start.server(config="[presence]\ngrace_s = 0.05\n", data=data)
+    stays = start.plain("Stays")
+    lost = start.native("Lost")
+    stays.read_until("Lost has connected to the chat room")
+    lost.close()
+    stays.read_until("Lost has left the chat room!")
+    path = data / "admin.sock"
+    assert json.loads(get(path, "/status")[1])["people"] == 1
+    assert value(scrape(path), "chatcore_sessions") == 1
+
+
 def test_nothing_answers_when_it_is_off(start: Start, tmp_path: Path) -> None:
     data = tmp_path / "data"
     start.server(config='[admin]\nlisten = "off"\n', data=data)

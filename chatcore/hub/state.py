@@ -193,6 +193,11 @@ class State:
         return room
 
     @property
+    def people(self) -> int:
+        """In the house, those in grace among them; not those who have left and may return."""
+        return len(self.sessions) - len(self.lapsed)
+
+    @property
     def places(self) -> int:
         """Rooms that may be made without forgetting an idle one."""
         return MOST_ROOMS - len(self.rooms)
