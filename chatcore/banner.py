@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +64,15 @@ def ways_in(
 
 def _client() -> str:
     """The command that starts a client here."""
-    return f"python {CLIENT}" if Path(__file__).parents[1].joinpath(CLIENT).exists() else INSTALLED
+    beside = Path(__file__).parents[1].joinpath(CLIENT).exists()
+    return f"{python()} {CLIENT}" if beside else INSTALLED
+
+
+def python() -> str:
+    """This interpreter, as one would type it: Debian has a `python3` and no `python`."""
+    name = Path(sys.executable).name
+    found = any(Path(folder, name).exists() for folder in os.get_exec_path())
+    return name if found else sys.executable
 
 
 def _shown(address: tuple[str, int]) -> str:
@@ -111,8 +121,6 @@ def port_unavailable(host: str, port: int, error: OSError) -> str:
 
 def port_owner(port: int) -> str:
     """The process that has the TCP port, as `name (pid 123)`; empty if that cannot be found out."""
-    import os
-
     inodes: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

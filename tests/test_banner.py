@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chatcore import banner as banner_module
-from chatcore.banner import listening, port_owner, port_unavailable, ways_in
+from chatcore.banner import listening, port_owner, port_unavailable, python, ways_in
 
 
 def banner(addresses: list[tuple[str, int]], data: str | None, **ways: Any) -> str:
@@ -58,7 +58,7 @@ def test_a_server_that_takes_no_plain_connections_names_none() -> None:
 def test_the_client_is_named_by_where_the_package_stands(tmp_path: Path) -> None:
     """Installed, there is no folder `clients` beside it."""
     address = ("127.0.0.1", 7)
-    assert "  join:   python clients/client_1.py 127.0.0.1:7\n" in ways_in(address)
+    assert f"  join:   {python()} clients/client_1.py 127.0.0.1:7\n" in ways_in(address)
     installed = tmp_path / "chatcore"
     installed.mkdir()
     for name in ("__init__.py", "banner.py"):
@@ -68,6 +68,19 @@ def test_the_client_is_named_by_where_the_package_stands(tmp_path: Path) -> None
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "  join:   chatcore chat 127.0.0.1:7\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_the_client_is_started_with_what_the_server_was(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no `python`, a line with one could not be copied."""
+    (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / name))
+    monkeypatch.setenv("PATH", f"/nowhere:{tmp_path}")
+    assert f"  join:   {name} clients/client_1.py 127.0.0.1:7\n" in ways_in(("127.0.0.1", 7))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert f"  join:   {tmp_path / name} clients/client_1.py " in ways_in(("127.0.0.1", 7))
 
 
 def test_one_address_is_shown_as_it_is() -> None:
