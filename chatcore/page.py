@@ -6,6 +6,7 @@ What the files are made of stands in `chatcore/dialects/page`; who is answered w
 from __future__ import annotations
 
 import logging
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from chatcore.reactor.offload import Offload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from importlib.machinery import ModuleSpec
 
     from chatcore.config import Settings
     from chatcore.connection.door import Door
@@ -26,8 +28,16 @@ FOLDER = Path(__file__).parent / "dialects" / "page"
 
 PACKAGE = "websockets"
 
+PACKAGE_MAJOR = 17
+"""The version that pyproject.toml asks for. In others, what this stands on is missing, or private and different: with the
+10 of Debian 12 and the 15 of Debian 13, every browser would meet an internal error."""
+
 NO_PACKAGE = (
     "To join with a browser, whoever runs this server installs one package: pip install websockets"
+)
+OTHER_VERSION = (
+    "To join with a browser, whoever runs this server needs version {wanted} of the package websockets, and its Python "
+    "has {found}: pip install 'websockets=={wanted}.*' (in a virtual environment, if Python is the system's)"
 )
 BROKEN = (
     "Browsers cannot be served here at the moment; whoever runs this server finds in its log why."
@@ -100,12 +110,26 @@ def site_of(settings: Settings, addresses: Iterable[str]) -> Site:
     """What browsers get from a server that listens on these addresses."""
     if not settings.web_enabled:
         return Site(missing=SWITCHED_OFF)
-    if find_spec(PACKAGE) is None:
+    package = find_spec(PACKAGE)
+    if package is None:
         return Site(missing=NO_PACKAGE)
+    major, found = _version(package)
+    if found and major != PACKAGE_MAJOR:
+        return Site(missing=OTHER_VERSION.format(wanted=PACKAGE_MAJOR, found=found))
     names = (*names_of(addresses), *settings.web_names)
     hosts = frozenset(filter(None, (host_name(_written(name)) for name in names)))
     sources = ((path.name, path.read_bytes()) for path in FOLDER.iterdir() if _is_file(path))
     return Site(site_files(sources), hosts, frozenset(settings.web_origins))
+
+
+def _version(package: ModuleSpec) -> tuple[int, str]:
+    """The package's major version and all of it, without the 50 ms of importing it; 0 and "" if that cannot be told."""
+    try:
+        source = Path(package.origin or "").with_name("version.py").read_bytes()
+    except (OSError, ValueError):
+        return 0, ""
+    found = re.search(rb'^tag = .*"(\d+)([.\w]*)"', source, re.MULTILINE)
+    return (int(found[1]), (found[1] + found[2]).decode("ascii", "replace")) if found else (0, "")
 
 
 def _written(name: str) -> str:

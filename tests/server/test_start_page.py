@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import websockets
 
+from chatcore.page import PACKAGE_MAJOR
 from tests.conftest import ROOT
 from tests.tls import read_all
 
@@ -96,3 +98,29 @@ def test_a_package_that_is_broken_is_told_and_the_room_goes_on(
     start.plain("Alice").settle()
     assert server.stop() == 0
     assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("version", ["10.4", "15.0.1", "18.0"])
+def test_another_version_of_the_package_is_told_at_the_start_and_to_browsers(
+    start: Start, package: Path, version: str
+) -> None:
+    """What Debian's own package is, for one: each browser met an internal error, and the log a traceback."""
+    break_it(package)
+    (package / "version.py").write_text(f'tag = version = commit = "{version}"\n')
+    server = start.server()
+    told = f"needs version {PACKAGE_MAJOR} of the package websockets, and its Python has {version}: pip install "
+    assert told in server.banner
+    for request in ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", UPGRADE):
+        browser = start.plain()
+        browser.send_bytes(request.encode())
+        head, _, body = read_all(browser.sock).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 501 ")
+        assert told in body.decode()
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+def test_the_version_is_the_one_that_is_installed_with_the_server() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = f"websockets>={PACKAGE_MAJOR},<{PACKAGE_MAJOR + 1}"
+    assert wanted in project["dependencies"]
