@@ -28,6 +28,10 @@ ADDRESSES_MOST = 65_536
 """Addresses whose arrivals are remembered: some 15 MB. Beyond, the one that has been quiet for longest is forgotten,
 which gives it a fresh allowance: who has so many addresses needs none."""
 
+PARTS_AN_ARRIVAL = 32
+"""Files of the page that count as one arrival. Browsers fetch each over a connection of its own, some thirty for a visit:
+who opens the page and reloads it twice is no flood."""
+
 EXPIRED_AN_ARRIVAL = 4
 """Addresses let go of at one arrival, if their minute is over: the table shrinks faster than it can grow."""
 
@@ -73,6 +77,14 @@ class Crowd:
         self._here[address] -= 1
         if self._here[address] <= 0:
             del self._here[address]
+
+    def fetched(self, host: str) -> None:
+        """Somebody from there came for a part of the page, which is hardly an arrival."""
+        address = site(host)
+        if address in self._arrivals:
+            then, left = self._arrivals[address]
+            left = min(self._limits.arrivals_per_minute, left + 1 - 1 / PARTS_AN_ARRIVAL)
+            self._arrivals[address] = (then, left)
 
     def _may_arrive(self, address: str, now: float) -> bool:
         """A bucket that holds a minute's arrivals and is filled evenly."""

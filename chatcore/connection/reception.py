@@ -133,7 +133,7 @@ class Reception:
     def note(self, connection: Connection, hangup: Hangup) -> None:
         """It is about to hear its last words. A page is some twenty files: who fetches one is no news."""
         fields = {"peer": connection.address, "reason": hangup.reason}
-        self.served += hangup.ending is Ending.SERVED
+        self.served += hangup.ending in (Ending.SERVED, Ending.VISITED)
         if hangup.ending is Ending.REFUSED:
             log.info("%(peer)s was turned away: %(reason)s", fields)
         else:

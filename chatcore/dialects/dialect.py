@@ -23,6 +23,8 @@ class Ending(enum.Enum):
     REFUSED = "refused"
     SERVED = "served"
     """It got what it came for: a file of the page."""
+    VISITED = "visited"
+    """Likewise: the page itself, with which every visit begins."""
     CLOSED = "closed"
     """It said itself that this is the end."""
 

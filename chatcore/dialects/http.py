@@ -20,6 +20,8 @@ from chatcore.dialects.dialect import Ending, Hangup
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+PAGE_PATH = "/"
+
 WEBSOCKET_PATH = "/ws"
 
 METHODS = ("GET", "HEAD")
@@ -99,7 +101,7 @@ def site_files(sources: Iterable[tuple[str, bytes]]) -> dict[str, File]:
     files: dict[str, File] = {}
     for name, body in sources:
         digest = hashlib.sha256(body).hexdigest()[:ETAG_CHARACTERS]
-        path = "/" if name == "index.html" else f"/{name}"
+        path = PAGE_PATH if name == "index.html" else f"/{name}"
         files[path] = File(body, TYPES[name.rpartition(".")[2]], f'"{digest}"')
     return files
 
@@ -137,7 +139,8 @@ def answer(site: Site, head: Head) -> Hangup:
     if file is None:
         words = "There is nothing here. The chat room is at /."
         return Hangup("asked for a file that is not there", plain_answer(404, words, head=head))
-    return Hangup(f"fetched {path}", _file(file, head), Ending.SERVED)
+    ending = Ending.VISITED if path == PAGE_PATH else Ending.SERVED
+    return Hangup(f"fetched {path}", _file(file, head), ending)
 
 
 def _file(file: File, head: Head) -> bytes:

@@ -7,7 +7,13 @@ import tracemalloc
 
 import pytest
 
-from chatcore.connection.crowd import ADDRESSES_MOST, MINUTE_S, Crowd, site
+from chatcore.connection.crowd import (
+    ADDRESSES_MOST,
+    MINUTE_S,
+    PARTS_AN_ARRIVAL,
+    Crowd,
+    site,
+)
 from chatcore.connection.limits import Limits
 
 NOW = 1_000.0
@@ -87,6 +93,25 @@ def test_a_minute_has_so_many_arrivals_however_they_are_spread() -> None:
             crowd.leave("10.0.0.1")
     # The full bucket at the beginning, and one a second after it.
     assert let_in == pytest.approx(60 + 600, abs=1)
+
+
+def test_parts_of_a_page_are_hardly_arrivals_and_yet_bounded() -> None:
+    crowd = crowd_of(a_minute=64)
+    let_in = 0
+    while crowd.enter("10.0.0.1", NOW) is None:
+        crowd.fetched("10.0.0.1")
+        crowd.leave("10.0.0.1")
+        let_in += 1
+    assert let_in == pytest.approx(64 * PARTS_AN_ARRIVAL, abs=PARTS_AN_ARRIVAL)
+    # Nothing is given that was not taken.
+    later = NOW + 2 * MINUTE_S
+    assert crowd.enter("10.0.0.1", later) is None
+    for _ in range(1_000):
+        crowd.fetched("10.0.0.1")
+    assert crowd._arrivals["10.0.0.1"][1] <= 64
+    crowd.fetched("127.0.0.1")
+    crowd.fetched("10.0.0.2")
+    assert set(crowd._arrivals) == {"10.0.0.1"}
 
 
 def test_who_was_refused_for_having_too_many_may_come_as_soon_as_one_has_left() -> None:

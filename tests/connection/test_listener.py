@@ -23,6 +23,8 @@ from chatcore.connection.listener import (
     listen_on,
     raise_descriptor_limit,
 )
+from chatcore.dialects.http import Site, site_files
+from chatcore.page import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -370,6 +372,29 @@ def test_an_older_kernel_without_the_longest_wait_is_lived_with(
     listening.setsockopt = refuses  # type: ignore[method-assign]
     make_house(sockets=[listening])
     assert listening.options
+
+
+def test_who_reloads_the_page_is_no_flood(open_house: Any, call: Any) -> None:
+    """Browsers fetch each of its files over a connection of its own."""
+    open_house.server.limits.take(LIMITS)
+    files = site_files((path.name, path.read_bytes()) for path in FOLDER.iterdir())
+    open_house.exchange.door.site = Site(files, frozenset({"127.0.0.1"}))
+
+    def visit() -> bool:
+        came = []
+        for path in files:
+            came.append(call("10.0.0.1"))
+            came[-1].say(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r")
+            came[-1].end()
+            open_house.settle()
+        return all(caller.sent.startswith(b"HTTP/1.1 200 OK\r\n") for caller in came)
+
+    visits = 0
+    while visit():
+        visits += 1
+        assert visits < LIMITS.arrivals_per_minute
+    print(f"\n{visits} visits in no time, {len(files)} files each")
+    assert visits >= 10
 
 
 def test_who_is_turned_away_is_told_why_once_and_counted_by_reason(
