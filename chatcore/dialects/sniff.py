@@ -23,9 +23,15 @@ class Kind(enum.Enum):
 FIRST_LINE_BYTES = 8 * 1024
 """Bytes of a first line that may still turn out to be HTTP; servers take request lines of this length (RFC 9112 3)."""
 
-_HTTP = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/1\.[0-9]|PRI \* HTTP/2\.0)\r?\Z")
+_METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+
+_HTTP = re.compile(rb"(?:" + _METHOD + rb" [^ ]+ HTTP/1\.[0-9]|PRI \* HTTP/2\.0)\r?\Z")
 """RFC 9112 3: method SP request-target SP HTTP-version, and HTTP/2's preface (RFC 9113 3.4). No other version:
 somebody who writes "I like HTTP/3" is a person."""
+
+_HTTP_BEGINS = re.compile(_METHOD + rb" [^ ]+(?: [^ ]*)?\Z")
+"""A request line whose end is not there. Anybody's page can make a browser send one of any length, with fields and a body
+behind it: for a person's lines they must not be taken. No alias is as long, so no person is turned away."""
 
 _IRC = re.compile(rb"(?i:CAP|NICK|USER|PASS) ")
 """modern.ircdocs, Connection Registration: what a client sends first."""
@@ -50,8 +56,8 @@ def sniff(first: bytes) -> Kind | None:
         return Kind.TLS
     # Waiting for the end of the first line costs a plain client nothing: its alias needs that too.
     line, end, _ = first[:FIRST_LINE_BYTES].partition(b"\n")
-    if not end:
-        return None if len(first) < FIRST_LINE_BYTES else Kind.PLAIN
-    if _HTTP.match(line):
+    if not end and len(first) < FIRST_LINE_BYTES:
+        return None
+    if (_HTTP if end else _HTTP_BEGINS).match(line):
         return Kind.HTTP
     return Kind.IRC if _IRC.match(line) else Kind.PLAIN

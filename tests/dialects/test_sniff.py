@@ -61,7 +61,11 @@ OPENINGS = [
     (b"\x00A\x00l\x00\n", Kind.PLAIN),
     (b"\x80\x2e\x01\x03\x01\n", Kind.PLAIN),  # SSLv2's hello
     (b"x" * FIRST_LINE_BYTES, Kind.PLAIN),
-    (b"GET /" + b"x" * FIRST_LINE_BYTES + b" HTTP/1.1\r\n", Kind.PLAIN),
+    (b"word " * FIRST_LINE_BYTES, Kind.PLAIN),
+    # A request line beyond the limit is one still: what a page has a browser send behind it are nobody's lines.
+    (b"GET /" + b"x" * FIRST_LINE_BYTES + b" HTTP/1.1\r\n", Kind.HTTP),
+    (b"POST /" + b"x" * (FIRST_LINE_BYTES - 10) + b" HTTP/1.1\r\n", Kind.HTTP),
+    (b"POST /" + b"x" * (FIRST_LINE_BYTES - 7) + b" HTTP/1.1\r\n", Kind.HTTP),
 ]
 
 STARTS = [

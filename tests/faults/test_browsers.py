@@ -12,6 +12,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
+from chatcore.dialects.sniff import FIRST_LINE_BYTES
 from tests.conftest import NO_FLOOD, end_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ HEADS = (
     "BREW /pot HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "HEAD / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n",
+    # Longer than a request line may be: it must not be taken for what a person types.
+    *(
+        f"POST /{'a' * size} HTTP/1.1\r\nHost: {{host}}\r\nContent-Length: {{length}}\r\n\r\n"
+        for size in (FIRST_LINE_BYTES - 10, FIRST_LINE_BYTES, 100_000)
+    ),
 )
 
 
