@@ -90,7 +90,7 @@ FIXED = [
     f"| connections closed in a turn | {exchange.CLOSED_A_TURN}",
     f"| waiting to be accepted | {listener.BACKLOG:,}",
     f"| out of descriptors | {listener.PAUSE_FIRST_S:g} to {listener.PAUSE_LAST_S:g} s",
-    f"| files of the page that count as one arrival | {crowd.PARTS_AN_ARRIVAL}",
+    f"| parts of an arrival | {crowd.PARTS_AN_ARRIVAL}",
     f"| one IPv6 address | a /{crowd.IPV6_SITE_BITS}",
     f"| operators | {config_operators.OPERATORS_MOST:,}",
     f"| a password | {passwords.PASSWORD_CHARACTERS} characters",

@@ -29,8 +29,9 @@ ADDRESSES_MOST = 65_536
 which gives it a fresh allowance: who has so many addresses needs none."""
 
 PARTS_AN_ARRIVAL = 32
-"""Files of the page that count as one arrival. Browsers fetch each over a connection of its own, some thirty for a visit:
-who opens the page and reloads it twice is no flood."""
+"""Connections of a browser that count as one arrival, if they only fetched a file of the page, or did not take our
+certificate. A visit takes some thirty of the first; and where nobody vouches for the certificate, a browser that was told
+to go on anyway tries without that first, each time. Who opens the page and reloads it twice is no flood."""
 
 EXPIRED_AN_ARRIVAL = 4
 """Addresses let go of at one arrival, if their minute is over: the table shrinks faster than it can grow."""
@@ -78,8 +79,8 @@ class Crowd:
         if self._here[address] <= 0:
             del self._here[address]
 
-    def fetched(self, host: str) -> None:
-        """Somebody from there came for a part of the page, which is hardly an arrival."""
+    def discount(self, host: str) -> None:
+        """That one was a part of an arrival only."""
         address = site(host)
         if address in self._arrivals:
             then, left = self._arrivals[address]

@@ -23,7 +23,7 @@ from chatcore.connection.door import Door
 from chatcore.connection.farewell import Farewell
 from chatcore.connection.lookups import Lookups
 from chatcore.connection.reception import Reception
-from chatcore.dialects.dialect import Ending, Hangup
+from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.plain_form import plain_reply
 from chatcore.hub.command import Away, Dm, Hello, Mistake, Oper, Quit, Say
 from chatcore.hub.flood import Allowance
@@ -102,7 +102,7 @@ class Exchange:
         self._dying: list[tuple[Connection, str]] = []
         self.door = Door()
         self.reception = Reception(
-            reactor, limits, self.door, self._opened, self._refuse, self.lost
+            reactor, limits, crowd, self.door, self._opened, self._refuse, self.lost
         )
         self._unread: set[Connection] = set()
         """Connections whose commands wait until they have read their replies."""
@@ -295,8 +295,6 @@ class Exchange:
     def _refuse(self, connection: Connection, hangup: Hangup) -> None:
         """Say the last words, then close."""
         self.reception.note(connection, hangup)
-        if hangup.ending is Ending.SERVED:
-            self._crowd.fetched(connection.peer[0])
         if connection.dialect is not None:
             self.answers.send_now(connection, hangup.farewell)
             self.delivery.finish(connection)

@@ -30,7 +30,7 @@ STEP_BYTES = 4 * 1024
 
 class Handshakes:
     """See the module. `shaken` gets each connection that is encrypted from now on; `unshaken`, with its first message,
-    each that cannot be, because there is no certificate."""
+    each that cannot be, because there is no certificate; `declined` each that does not take the one there is."""
 
     def __init__(
         self,
@@ -39,12 +39,14 @@ class Handshakes:
         door: Door,
         shaken: Callable[[Connection], None],
         unshaken: Callable[[Connection, bytes], None],
+        declined: Callable[[Connection], None],
     ) -> None:
         self._reactor = reactor
         self._limits = limits
         self._door = door
         self._shaken = shaken
         self._unshaken = unshaken
+        self.declined = declined
         door.settled = self._call
         self._under_way: set[Connection] = set()
         self._begun: deque[_Shaking] = deque()
@@ -175,10 +177,19 @@ class _Shaking:
         data, self._first = self._first or self._sock.recv(min(most, STEP_BYTES)), b""
         if not data:
             raise OSError(errno.ECONNABORTED, "it ended during the TLS handshake")
-        if not self._tls.handshake(data):
+        if not self._handshake(data):
             raise BlockingIOError
         self._handshakes.finish(self.connection, self._tls)
         return self._tls.plaintext()
+
+    def _handshake(self, data: bytes) -> bool:
+        from chatcore.connection.tls import Declined
+
+        try:
+            return self._tls.handshake(data)
+        except Declined:
+            self._handshakes.declined(self.connection)
+            raise
 
     def send(self, data: bytes | memoryview) -> int:
         """There is nobody yet to whom anything could be said."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatcore.connection.connection import Connection
+    from chatcore.connection.crowd import Crowd
     from chatcore.connection.door import Door
     from chatcore.connection.limits import Limits
     from chatcore.dialects.dialect import Dialect
@@ -55,6 +56,7 @@ class Reception:
         self,
         reactor: Reactor,
         limits: Limits,
+        crowd: Crowd,
         door: Door,
         opened: Callable[[Connection, Dialect, bytes], None],
         refuse: Callable[[Connection, Hangup], None],
@@ -62,8 +64,11 @@ class Reception:
     ) -> None:
         self._reactor = reactor
         self._limits = limits
+        self._crowd = crowd
         self._door = door
-        self.handshakes = Handshakes(reactor, limits, door, self._shaken, self._unshaken)
+        self.handshakes = Handshakes(
+            reactor, limits, door, self._shaken, self._unshaken, self._declined
+        )
         self._browsers: dict[str, float] = {}
         """When each address spoke HTTP last, the longest ago first."""
         self.served = 0
@@ -134,6 +139,8 @@ class Reception:
         """It is about to hear its last words. A page is some twenty files: who fetches one is no news."""
         fields = {"peer": connection.address, "reason": hangup.reason}
         self.served += hangup.ending in (Ending.SERVED, Ending.VISITED)
+        if hangup.ending is Ending.SERVED:
+            self._crowd.discount(connection.peer[0])
         if hangup.ending is Ending.REFUSED:
             log.info("%(peer)s was turned away: %(reason)s", fields)
         else:
@@ -179,6 +186,12 @@ class Reception:
         """The certificate that it waited for does not come."""
         connection.first = None
         self._open(connection, Kind.TLS, first)
+
+    def _declined(self, connection: Connection) -> None:
+        """The peer does not take our certificate; it is let go as after any alert. A browser asks so for each file."""
+        self._crowd.discount(connection.peer[0])
+        connection.finishing = True
+        log.debug("%(peer)s does not take the certificate", {"peer": connection.address})
 
     def _too_slow(self, connection: Connection) -> None:
         self._lost(connection, "did not finish its TLS handshake in time")

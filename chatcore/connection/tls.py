@@ -51,6 +51,14 @@ _ALERTS = ("TLSV1_ALERT_", "TLSV13_ALERT_", "SSLV3_ALERT_")
 """What the names of errors begin with that the peer sent us."""
 
 
+_DECLINING = ("CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED")
+"""What they end with, if the peer does not take our certificate."""
+
+
+class Declined(OSError):
+    """The peer does not take our certificate, and says so."""
+
+
 class Owner(Protocol):
     """Whose socket it is."""
 
@@ -259,7 +267,9 @@ class TlsSocket:
         self._flight += self._outgoing.read()
         with suppress(OSError):
             self.flush()
-        return OSError(errno.EPROTO, words(error))
+        told_by_peer = (error.reason or "").startswith(_ALERTS)
+        declined = told_by_peer and (error.reason or "").endswith(_DECLINING)
+        return (Declined if declined else OSError)(errno.EPROTO, words(error))
 
     # Ending
 

@@ -99,7 +99,7 @@ def test_parts_of_a_page_are_hardly_arrivals_and_yet_bounded() -> None:
     crowd = crowd_of(a_minute=64)
     let_in = 0
     while crowd.enter("10.0.0.1", NOW) is None:
-        crowd.fetched("10.0.0.1")
+        crowd.discount("10.0.0.1")
         crowd.leave("10.0.0.1")
         let_in += 1
     assert let_in == pytest.approx(64 * PARTS_AN_ARRIVAL, abs=PARTS_AN_ARRIVAL)
@@ -107,10 +107,10 @@ def test_parts_of_a_page_are_hardly_arrivals_and_yet_bounded() -> None:
     later = NOW + 2 * MINUTE_S
     assert crowd.enter("10.0.0.1", later) is None
     for _ in range(1_000):
-        crowd.fetched("10.0.0.1")
+        crowd.discount("10.0.0.1")
     assert crowd._arrivals["10.0.0.1"][1] <= 64
-    crowd.fetched("127.0.0.1")
-    crowd.fetched("10.0.0.2")
+    crowd.discount("127.0.0.1")
+    crowd.discount("10.0.0.2")
     assert set(crowd._arrivals) == {"10.0.0.1"}
 
 

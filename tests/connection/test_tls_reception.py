@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -269,6 +270,33 @@ def test_one_that_ends_in_the_handshake_is_let_go(house: Any) -> None:
         house.settle()
         assert sock.closes == 1
     assert house.exchange.reception.handshakes.under_way == 0
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_does_not_take_the_certificate_has_hardly_arrived(
+    make_house: Callable[..., Any],
+    pair: Pair,
+    version: ssl.TLSVersion,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Browsers, told to go on with a certificate that nobody vouches for, try without that for each file first."""
+    house = encrypted_house(make_house, pair, arrivals_per_minute=2)
+    caplog.set_level(logging.DEBUG)
+    wary = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    wary.maximum_version = version
+    for _ in range(20):
+        sock, _ = house.connect(STRANGER)
+        peer = TlsPeer(sock, wary)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            peer.connect(house)
+        sock.incoming.append(peer.outgoing.read())
+        house.pass_time(0.01)  # a turn makes only so many steps
+        assert sock.closes == 1
+    assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
+    peer = guest(house, STRANGER)
+    peer.say("Ann")
+    peer.settle(house)
+    assert "Connected to the server!" in peer.text
 
 
 def test_only_so_many_are_under_way_and_the_next_begins_when_one_ends(
