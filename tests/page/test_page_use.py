@@ -142,12 +142,19 @@ def test_links_can_be_clicked_and_nothing_else_becomes_one(start: Start, visit: 
         "1",
         "see https://example.org/a_(b)?x=1#y. (http://example.net/), javascript:alert(1) data:text/html,x",
     )
+    bob.say("2", "資料は「https://example.org/資料」、https://example.org/b。「次」 “https://example.org/c”")
     links = alice.page.locator("#log a")
-    expect(links).to_have_count(2)
+    expect(links).to_have_count(5)
     assert [link.get_attribute("href") for link in links.all()] == [
         "https://example.org/a_(b)?x=1#y",
         "http://example.net/",
+        "https://example.org/資料",
+        "https://example.org/b",
+        "https://example.org/c",
     ]
+    bob.send("topic", room="#lobby", text="plan: https://example.org/plan.")
+    in_the_topic = alice.page.locator("#room-topic a, #log .event a")
+    expect(in_the_topic).to_have_text(["https://example.org/plan"] * 2)
     assert {link.get_attribute("rel") for link in links.all()} == {"noopener noreferrer nofollow"}
 
 

@@ -27,7 +27,7 @@ function belongsTo(before, line) {
 
 function eventElement(line, model, on) {
   const classes = line.act === "announce" ? "event announced" : "event";
-  const words = make("span", {}, safe(eventWords(line, model.alias)));
+  const words = make("span", {}, ...textParts(eventWords(line, model.alias)));
   const element = make("p", { class: classes, "data-seq": line.seq }, timeElement(line), words);
   if (line.act === "invite" && line.room) {
     words.append(" ", button({ class: "quiet" }, () => on.join(line.room), `Go to ${safe(line.room)}`));
@@ -59,7 +59,7 @@ const textElement = (text) => make("span", { class: "text", dir: "auto" }, ...te
 const timeElement = (line) => make("time", { datetime: line.time, title: dateTime(line.time) }, clock(line.time));
 
 // Texts and links; a link shows its whole address.
-function textParts(text) {
+export function textParts(text) {
   return linked(text).map((part) =>
     typeof part === "string" ? safe(part)
       : make("a", { href: part.address, target: "_blank", rel: "noopener noreferrer nofollow" }, safe(part.address)));

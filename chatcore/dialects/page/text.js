@@ -7,8 +7,9 @@ export function safe(text) {
   return text.replace(UNSAFE, (each) => (each === "\t" ? "    " : "\ufffd"));
 }
 
-// http and https only: a javascript: or data: address is text like any other.
-const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^]+/gi;
+// http and https only: a javascript: or data: address is text like any other. Quotation marks end one, and so does the
+// punctuation of Chinese and Japanese, which stands without a space: 「https://example.org/」。
+const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^“”„«»\u3001-\u3003\u3008-\u3011\u3014-\u301b\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\uff61-\uff64]+/gi;
 const TRAILING = ".,:;!?)]}…";
 
 // The text in parts: strings, and {address} for what can be opened.

@@ -4,6 +4,7 @@
 
 import { button, id, make, sync } from "./element.js";
 import { Flow } from "./flow.js";
+import { textParts } from "./lines.js";
 import { isRoom } from "./place.js";
 import { count, fold, hue, safe } from "./text.js";
 
@@ -76,12 +77,12 @@ export class View {
 
   head(place) {
     const title = safe(titleOf(place));
-    const topic = isRoom(place) ? place.topic : "Only the two of you read this.";
+    const topic = safe(isRoom(place) ? place.topic : "For the two of you, and kept by whoever runs this server.");
     const label = isRoom(place) ? `Say something in ${title}` : `Say something to ${title}`;
     id("room-name").textContent = title;
     id("room-name").title = title;
-    id("room-topic").textContent = safe(topic);
-    id("room-topic").title = safe(topic);
+    if (id("room-topic").title !== topic) id("room-topic").replaceChildren(...textParts(topic));
+    id("room-topic").title = topic;
     id("text").placeholder = label;
     id("text-label").textContent = label;
     id("show-people").hidden = id("people-side").hidden = !isRoom(place);
