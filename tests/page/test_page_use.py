@@ -142,7 +142,10 @@ def test_links_can_be_clicked_and_nothing_else_becomes_one(start: Start, visit: 
         "1",
         "see https://example.org/a_(b)?x=1#y. (http://example.net/), javascript:alert(1) data:text/html,x",
     )
-    bob.say("2", "資料は「https://example.org/資料」、https://example.org/b。「次」 “https://example.org/c”")
+    bob.say(
+        "2",
+        "資料は「https://example.org/資料」、https://example.org/b。「次」 “https://example.org/c”",
+    )
     links = alice.page.locator("#log a")
     expect(links).to_have_count(5)
     assert [link.get_attribute("href") for link in links.all()] == [
@@ -156,6 +159,24 @@ def test_links_can_be_clicked_and_nothing_else_becomes_one(start: Start, visit: 
     in_the_topic = alice.page.locator("#room-topic a, #log .event a")
     expect(in_the_topic).to_have_text(["https://example.org/plan"] * 2)
     assert {link.get_attribute("rel") for link in links.all()} == {"noopener noreferrer nofollow"}
+
+
+def test_whoever_spoke_last_is_offered_first_and_accents_need_not_be_typed(
+    start: Start, visit: Visit
+) -> None:
+    server = start.server()
+    for name in ("Anna", "Ånne"):
+        start.native(name)
+    annika = start.native("Annika")
+    alice = visit(server, "Alice")
+    offers = alice.page.locator("#offers li")
+    alice.page.type("#text", "an")
+    expect(offers).to_have_text(["Anna", "Ånne", "Annika"])
+    alice.page.fill("#text", "")
+    annika.say("1", "here I am")
+    alice.reads("here I am")
+    alice.page.type("#text", "an")
+    expect(offers).to_have_text(["Annika", "Anna", "Ånne"])
 
 
 def test_the_keyboard_alone(start: Start, visit: Visit) -> None:

@@ -2,7 +2,7 @@
 
 import { names as commandNames } from "./commands.js";
 import { id, make } from "./element.js";
-import { fold, safe } from "./text.js";
+import { bare, fold, safe } from "./text.js";
 
 const OFFERS = 8;
 const SAID_MOST = 100; // lines that the arrow keys bring back
@@ -57,8 +57,8 @@ export class Composer {
       const wanted = fold(word.replace(/^#?/, "#"));
       offers = this.known.rooms().filter((room) => fold(room).startsWith(wanted)).map((room) => ({ shown: room, put: `${room} ` }));
     } else if (word.length >= 2 || word.startsWith("@")) {
-      const wanted = fold(word.replace(/^@/, ""));
-      const names = this.known.people().filter((alias) => fold(alias).startsWith(wanted));
+      const wanted = bare(word.replace(/^@/, ""));
+      const names = this.known.people().filter((alias) => bare(alias).startsWith(wanted));
       offers = names.map((alias) => ({ shown: alias, put: first ? `${alias}: ` : `${alias} ` }));
     }
     this.offers = offers.slice(0, OFFERS).map((each) => ({ ...each, word }));

@@ -10,7 +10,7 @@ import { watchTyping } from "./keyboard.js";
 import { Link } from "./link.js";
 import { Model } from "./model.js";
 import { notify, watchNotify } from "./notify.js";
-import { isRoom, MEANWHILE_MOST } from "./place.js";
+import { isRoom, isSpeech, MEANWHILE_MOST } from "./place.js";
 import { Rooms } from "./rooms.js";
 import { Searching } from "./searching.js";
 import { closeSides, hasMouse, watchSides } from "./sides.js";
@@ -248,10 +248,12 @@ async function latest() {
   if (model.room === place) view.flow.latest();
 }
 
-// Whose names can be completed: first those who are here.
+// Whose names can be completed: first those who spoke here last, then those who are here.
 function people() {
   const all = [model.room, ...model.places.values()].filter(Boolean).flatMap((place) => (isRoom(place) ? place.people.aliases : [titleOf(place)]));
-  return [...new Set(all)].filter((alias) => fold(alias) !== fold(model.alias));
+  const known = new Set(all);
+  const spoke = model.room?.lines.filter(isSpeech).map((line) => line.from).reverse().filter((alias) => known.has(alias)) ?? [];
+  return [...new Set([...spoke, ...all])].filter((alias) => fold(alias) !== fold(model.alias));
 }
 
 function trouble(words) {

@@ -64,6 +64,9 @@ export function dayName(time) {
 // Names are compared case-folded; the server does it exactly, this is for finding only.
 export const fold = (name) => name.normalize("NFC").toLowerCase();
 
+// Without case and accents, as one types when in a hurry.
+export const bare = (name) => fold(name).normalize("NFD").replace(/\p{M}/gu, "");
+
 const HUES = 12;
 
 // A steady colour for a name: one of twelve hues, whose lightness the style sheet chooses for light and dark.
