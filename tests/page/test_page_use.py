@@ -179,6 +179,19 @@ def test_whoever_spoke_last_is_offered_first_and_accents_need_not_be_typed(
     expect(offers).to_have_text(["Annika", "Anna", "Ånne"])
 
 
+def test_the_key_that_ends_an_input_method_sends_nothing(start: Start, visit: Visit) -> None:
+    """Safari's comes when all is over, with a number that says what it was."""
+    server = start.server()
+    alice = visit(server, "Alice")
+    alice.page.fill("#text", "かんじ")
+    press = """code => document.getElementById('text').dispatchEvent(
+        new KeyboardEvent('keydown', {key: 'Enter', keyCode: code, bubbles: true, cancelable: true}))"""
+    alice.page.evaluate(press, 229)
+    expect(alice.page.locator("#text")).to_have_value("かんじ")
+    alice.page.evaluate(press, 13)
+    alice.reads("かんじ")
+
+
 def test_the_keyboard_alone(start: Start, visit: Visit) -> None:
     server = start.server()
     bob = start.native("Bobby")

@@ -5,6 +5,7 @@ import { id, make } from "./element.js";
 import { bare, fold, safe } from "./text.js";
 
 const OFFERS = 8;
+const COMPOSING = 229; // UI Events, "keyCode": an input method is at work
 const SAID_MOST = 100; // lines that the arrow keys bring back
 
 export class Composer {
@@ -103,7 +104,8 @@ export class Composer {
   }
 
   key(event) {
-    if (event.isComposing) return;
+    // Safari says that an input method is done before the key that ends it comes; it marks that key with this number.
+    if (event.isComposing || event.keyCode === COMPOSING) return;
     const done = this.offers.length ? this.keyAmongOffers(event) : this.keyAlone(event);
     if (done) event.preventDefault();
   }
