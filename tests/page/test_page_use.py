@@ -192,6 +192,30 @@ def test_the_key_that_ends_an_input_method_sends_nothing(start: Start, visit: Vi
     alice.reads("かんじ")
 
 
+def test_notifications_that_a_browser_refuses_are_not_offered_again(
+    start: Start, visit: Visit
+) -> None:
+    """Chrome on a phone grants the permission, and throws for each that a page makes."""
+    server = start.server()
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    alice.evaluate(
+        """() => {
+        window.Notification = class {
+            static permission = 'granted';
+            static async requestPermission() { return 'granted'; }
+            constructor() { throw new TypeError('Illegal constructor'); }
+        };
+        document.hasFocus = () => false;
+    }"""
+    )
+    alice.page.click("#notify")
+    expect(alice.page.locator("#notify")).to_have_text("Notifications on")
+    bob.say("1", "Alice?")
+    alice.reads("Alice?")
+    expect(alice.page.locator("#notify")).to_be_hidden()
+
+
 def test_the_keyboard_alone(start: Start, visit: Visit) -> None:
     server = start.server()
     bob = start.native("Bobby")
