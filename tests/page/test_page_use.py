@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.conftest import eventually
+from tests.conftest import NO_FLOOD, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,6 +214,19 @@ def test_notifications_that_a_browser_refuses_are_not_offered_again(
     bob.say("1", "Alice?")
     alice.reads("Alice?")
     expect(alice.page.locator("#notify")).to_be_hidden()
+
+
+def test_rooms_are_sorted_as_people_count(start: Start, visit: Visit) -> None:
+    server = start.server(config=NO_FLOOD)
+    bob = start.native("Bob")
+    alice = visit(server, "Alice")
+    for number in (10, 9):
+        alice.say(f"/join #room{number}")
+        alice.goes_to(f"#room{number}")
+    expect(alice.page.locator("#rooms .place-name")).to_have_text(["#lobby", "#room9", "#room10"])
+    for number in range(1_001):
+        bob.send("say", id=f"b{number}", room="#lobby", text=str(number))
+    expect(alice.page.locator("#rooms .badge")).to_have_text(["999+ new"])
 
 
 def test_the_keyboard_alone(start: Start, visit: Visit) -> None:

@@ -4,6 +4,7 @@
 // Command → its fields in order. One in [] may be missing, one that ends in … takes the rest; a room is a word with
 // its #, `for` a word that looks like a time, and one with a word in capitals stands behind its own name.
 const FIELDS = {
+  help: ["[command]"],
   join: ["room", "[topic or key…]"],
   part: ["[#room]"],
   msg: ["to", "text…"],
@@ -13,7 +14,6 @@ const FIELDS = {
   away: ["[text…]"],
   who: ["[#room]"],
   rooms: [],
-  help: ["[command]"],
   history: ["[limit]", "[since MOMENT]", "[before SEQ]", "[after SEQ]"],
   last: ["from", "[limit]"],
   search: ["text…"],

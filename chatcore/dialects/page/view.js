@@ -50,7 +50,7 @@ export class View {
   // Rooms and conversations
 
   places() {
-    const all = [...this.model.places.values()].sort((one, other) => one.name.localeCompare(other.name));
+    const all = [...this.model.places.values()].sort((one, other) => compareNames(one.name, other.name));
     const privates = all.filter((place) => !isRoom(place));
     sync(id("rooms"), all.filter(isRoom).map((place) => this.placeRow(place)));
     sync(id("privates"), privates.map((place) => this.placeRow(place)));
@@ -70,7 +70,7 @@ export class View {
       () => this.on.open(place.name), make("span", { class: "place-name", dir: "auto" }, safe(titleOf(place))));
     if (place.unread) {
       item.append(make("span", { class: place.mentioned ? "badge mentioned" : "badge" },
-        String(Math.min(place.unread, BADGE_MOST)), make("span", { class: "unseen" }, " new")));
+        place.unread > BADGE_MOST ? `${BADGE_MOST}+` : String(place.unread), make("span", { class: "unseen" }, " new")));
     }
     return item;
   }
@@ -91,7 +91,7 @@ export class View {
   people(place) {
     const order = { here: 0, away: 1, grace: 2 };
     const people = [...place.people.who.values()].sort(
-      (one, other) => order[one.state] - order[other.state] || one.alias.localeCompare(other.alias));
+      (one, other) => order[one.state] - order[other.state] || compareNames(one.alias, other.alias));
     const rows = people.map((person) => this.personRow(person));
     const others = place.people.count - people.length;
     const words = `and ${count(others, "other", "others")}`;
@@ -118,5 +118,8 @@ export class View {
     return me ? make("span", attributes, ...parts) : button(attributes, () => this.on.speakTo(alias), ...parts);
   }
 }
+
+// As people would sort them: room2 before room10.
+const compareNames = new Intl.Collator(undefined, { numeric: true }).compare;
 
 export const titleOf = (place) => (isRoom(place) ? place.name : place.name.slice(1));
