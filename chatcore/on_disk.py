@@ -7,6 +7,7 @@ the history.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from chatcore.hub.apply import apply
 from chatcore.hub.snapshot import Snapshot, restore
 from chatcore.hub.state import State
 from chatcore.keeping import InMemory
+from chatcore.log.journal import CLOSE_S
 from chatcore.log.log import Log
 from chatcore.log.order import LocalOrderer
 from chatcore.store.indexer import Indexer
@@ -36,6 +38,10 @@ LINES_RECALLED = 2_000
 
 SNAPSHOT_S = 60.0
 """The same by the clock: what no snapshot covers cannot be deleted when it is too old (`history.keep_days`)."""
+
+READERS_CLOSE_S = CLOSE_S / 4
+"""How much of it the end waits for each of those who read the log. A hung disk holds up all of them, and half is left
+for what is still to be written."""
 
 BUSY_SHARE = 0.2
 """Share of the time that the loop works from which on it counts as busy, and what can wait (the index) rests."""
@@ -132,10 +138,11 @@ class OnDisk(InMemory):
             while not self._snapshot.step():
                 pass
             self.journal.save(self._snapshot.seq, self._snapshot.take_changes())
+        began = time.monotonic()
         # The index last of the two: its writer copies its -wal back when nobody else has it open.
-        self._library.close()
-        self._indexer.close()
-        self.journal.close()
+        self._library.close(READERS_CLOSE_S)
+        self._indexer.close(READERS_CLOSE_S)
+        self.journal.close(CLOSE_S - (time.monotonic() - began))
         self._store.close()
 
 

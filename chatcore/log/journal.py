@@ -41,12 +41,12 @@ class Journal(Protocol):
     def failure(self) -> str:
         """Why nothing will ever be written again; empty when all is well. The process is to end."""
 
-    def close(self) -> None:
+    def close(self, patience_s: float = ...) -> None:
         """Write what was handed over, and let go. Waits, but not for a disk that hangs: `failure` says so then."""
 
 
 CLOSE_S = 2.0
-"""How long the end of the process waits for each thread that works with the disk; a healthy one needs a tenth of it."""
+"""How long the end of the process waits for all threads that work with the disk; healthy ones need a tenth of it."""
 
 Change: TypeAlias = tuple[str, str, str | None]
 """A piece of the snapshot: kind (`session`, `room`), key, and its JSON; None: there is no such piece any more."""
@@ -77,5 +77,5 @@ class MemoryJournal:
     def failure(self) -> str:
         return ""
 
-    def close(self) -> None:
+    def close(self, patience_s: float = CLOSE_S) -> None:
         """There is nothing to let go of."""

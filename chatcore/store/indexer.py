@@ -78,10 +78,10 @@ class Indexer:
         self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
+    def close(self, patience_s: float = CLOSE_S) -> None:
         """End after the burst that is under way. What is not indexed yet will be at the next start."""
         self._stop.set()
-        self._thread.join(CLOSE_S)
+        self._thread.join(patience_s)
 
     def _run(self) -> None:
         if not has_fts5():

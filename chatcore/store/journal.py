@@ -168,14 +168,14 @@ class SqliteJournal:
     def failure(self) -> str:
         return self._failure
 
-    def close(self) -> None:
+    def close(self, patience_s: float = CLOSE_S) -> None:
         """See `Journal`. What can still not be written when this is called is tried once more and then given up;
         `trouble` or `failure` say so afterwards."""
         if not self._closing.is_set():
             self._hand_over(End())
             self._closing.set()
-        if not self._ended.wait(CLOSE_S):
-            self._failure = f"The disk did not answer for {CLOSE_S:g} s."
+        if not self._ended.wait(patience_s):
+            self._failure = f"The disk did not answer for {patience_s:.1g} s."
 
     def _hand_over(self, work: Work) -> None:
         self._handed += 1

@@ -77,11 +77,11 @@ class Library:
         """See `chatcore.log.archive.Archive`. What is asked after `close` is not answered."""
         self._asked.put((question, then))
 
-    def close(self) -> None:
+    def close(self, patience_s: float = CLOSE_S) -> None:
         """Let go. Waits for the question that is being answered; those behind it are not answered."""
         self._closing = True
         self._asked.put(None)
-        self._thread.join(CLOSE_S)
+        self._thread.join(patience_s)
 
     def _run(self) -> None:
         with suppress(

@@ -6,16 +6,19 @@ holds the lock. Where that is not possible the tests are skipped, but not in CI.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from chatcore.log.journal import CLOSE_S
 from scripts.prove.disk import PING, QUESTIONS, ROOM, NoSmallDisk, Sender, SmallDisk, full_round
 from scripts.prove.process import Server, tool
 from scripts.prove.verdict import History, judge
@@ -170,6 +173,24 @@ def test_while_a_commit_hangs_everybody_else_is_answered(folder: Path, opened: E
         print(f"\n{pings} pings, worst {worst_s * 1000:.0f} ms; {hung} commits hung for {SLOW_S} s")
         assert hung >= SLOW_CALLS
         server.kill()
+    with closing(Server(folder, server.address[1])) as server:
+        passes(judge(kept(server), [sender]), server)
+
+
+def test_a_disk_that_hangs_does_not_keep_a_server_that_is_told_to_stop(
+    folder: Path, opened: ExitStack
+) -> None:
+    """All who wait for the disk have one patience together, so that the end comes in the 5 s that are promised."""
+    with closing(Server(folder, under=strace(f"delay_enter={SLOW_S * 1_000_000}"))) as server:
+        sender = opened.enter_context(closing(Sender(server.address)))
+        sender.say(3)
+        sender.read_until(lambda _: not sender.unanswered)
+        server.stop()
+        ends = [line for line in server.log.splitlines() if '"event": "stopp' in line]
+        stopping, stopped = (datetime.fromisoformat(json.loads(each)["time"]) for each in ends[-2:])
+    took_s = (stopped - stopping).total_seconds()
+    print(f"\nleft {took_s:.1f} s after it was told to")
+    assert took_s < CLOSE_S + 1, "people were told at once, and the rest is the disk's"
     with closing(Server(folder, server.address[1])) as server:
         passes(judge(kept(server), [sender]), server)
 
