@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chatcore.log.paging import between
 from chatcore.log.record import size_of, streams_of
-from chatcore.store.codec import decode
+from chatcore.store.codec import decode, verify
 from chatcore.store.schema import connect_reader
 
 if TYPE_CHECKING:
@@ -239,12 +239,13 @@ class Batches:
         return batch
 
     def _load(self, seq: int) -> Batch | None:
-        rows = self._rows("SELECT last, body FROM batches WHERE seq = ?", seq)
+        rows = self._rows("SELECT last, body, crc FROM batches WHERE seq = ?", seq)
         if not rows:
             return None
-        last, body = rows[0]
+        last, body, crc = rows[0]
         try:
             records = tuple(decode(body))
+            verify(body, crc)
         except ValueError as error:
             raise ValueError(f"the batch {seq} is damaged: {error}") from error
         return Batch(seq, last, records, len(body), sum(map(size_of, records)))

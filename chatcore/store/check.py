@@ -20,7 +20,7 @@ from chatcore.hub.snapshot import restore
 from chatcore.hub.state import State
 from chatcore.log.record import last_seq, streams_of
 from chatcore.store.batches import Batches
-from chatcore.store.codec import decode
+from chatcore.store.codec import decode, verify
 from chatcore.store.schema import INDEX_FILE, LOG_FILE, connect_reader, lost_beyond, reason
 from chatcore.store.search import connect_index, indexed_seq, lines_in, row_of
 
@@ -37,7 +37,7 @@ Row: TypeAlias = tuple[Any, ...]
 Entry: TypeAlias = list[Any]
 """What the index has of a line: its text, its tags, its body."""
 
-SEQ, LAST, TIME_MS, STREAMS, BODY = range(5)
+SEQ, LAST, TIME_MS, STREAMS, BODY, CRC = range(6)
 
 PAGE_ROWS = 256
 """Rows of a page: with the 64 KiB that a batch has at most, 16 MiB of text; commonly one or two."""
@@ -106,7 +106,11 @@ def _check_batches(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 def _wrong_within(records: list[Record], row: Row) -> Iterator[str]:
     """In which the records are not what their row says of them."""
-    seq, last, time_ms, streams, _ = row
+    seq, last, time_ms, streams, body, crc = row
+    try:
+        verify(body, crc)
+    except ValueError as error:
+        yield str(error)
     if not records:
         yield "it holds no records"
         return
@@ -308,7 +312,7 @@ def _batches(connection: sqlite3.Connection) -> Iterator[Row]:
     """All batches, in order."""
     after = 0
     while rows := connection.execute(
-        "SELECT seq, last, time_ms, streams, body FROM batches WHERE seq > ? ORDER BY seq LIMIT ?",
+        "SELECT seq, last, time_ms, streams, body, crc FROM batches WHERE seq > ? ORDER BY seq LIMIT ?",
         (after, PAGE_ROWS),
     ).fetchall():
         yield from rows
@@ -317,7 +321,7 @@ def _batches(connection: sqlite3.Connection) -> Iterator[Row]:
 
 def _records(row: Row) -> list[Record]:
     """What the batch holds. Raises ValueError for a damaged one."""
-    if tuple(map(type, row)) != (int, int, int, str, str):
+    if tuple(map(type, row[:CRC])) != (int, int, int, str, str):
         raise ValueError("a row with other types than it has")
     row[BODY].encode()  # a UnicodeError is a ValueError
     return decode(row[BODY])

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, TypeAlias, final
 
 from chatcore.log.journal import CLOSE_S
 from chatcore.log.record import Said, last_seq, streams_of
-from chatcore.store.codec import encode
+from chatcore.store.codec import checksum, encode
 from chatcore.store.measured import Measured
 from chatcore.store.schema import PRIMARY_CODE, reason, transaction
 from chatcore.store.upkeep import Row, Upkeep
@@ -62,7 +62,7 @@ PASSING = {
 }
 """Errors that changed nothing and pass by themselves, or when somebody acts; all others are for good."""
 
-INSERT = "INSERT INTO batches VALUES(?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO batches(seq, last, time_ms, streams, body, crc) VALUES(?, ?, ?, ?, ?, ?)"
 UPSERT = (
     "INSERT INTO state VALUES(?, ?, ?) ON CONFLICT(kind, key) DO UPDATE SET body = excluded.body"
 )
@@ -344,8 +344,10 @@ def _rows(records: Sequence[Record]) -> list[Row]:
         half = len(records) // 2
         return _rows(records[:half]) + _rows(records[half:])
     streams = {stream for record in records for stream in streams_of(record)}
-    first = records[0]
-    return [Row(first.seq, last_seq(records[-1]), first.time_ms, ",".join(sorted(streams)), body)]
+    first, names = records[0], ",".join(sorted(streams))
+    return [
+        Row(first.seq, last_seq(records[-1]), first.time_ms, names, body, checksum(body)),
+    ]
 
 
 def size_of(body: str) -> int:

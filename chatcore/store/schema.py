@@ -313,7 +313,12 @@ def _create(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    """Version 2: `codec.checksum` of each body. What was written before has none."""
+    connection.execute("ALTER TABLE batches ADD COLUMN crc INTEGER")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_checksums)
 """Entry *i* brings a file from version *i* to *i* + 1. Never changed once released: files of every version are out there."""
 
 VERSION = len(MIGRATIONS)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from chatcore.log.record import Said, from_line, last_seq
-from chatcore.store.codec import decode
+from chatcore.store.codec import decode, verify
 from chatcore.store.journal import SqliteJournal
 from chatcore.store.lock import FolderLock
 from chatcore.store.schema import DAMAGED, LOG_FILE, StoreError, connect_writer, explained
@@ -52,7 +52,7 @@ class Store:
         with explained(self.path):
             meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
             newest = self._connection.execute(
-                "SELECT seq, last, body FROM batches ORDER BY seq DESC LIMIT 1"
+                "SELECT seq, last, body, crc FROM batches ORDER BY seq DESC LIMIT 1"
             ).fetchall()
         self.log_name: str = meta["log"]
         self.state_seq: int = meta["state_seq"]
@@ -62,9 +62,9 @@ class Store:
         self.head_seq = 0
         """The last number that was given; 0: the log is empty."""
         self.head_time_ms = 0
-        for seq, last, body in newest:
+        for seq, last, body, crc in newest:
             self.head_seq = last
-            self.head_time_ms = records_of(self.path, seq, last, body)[-1].time_ms
+            self.head_time_ms = records_of(self.path, seq, last, body, crc)[-1].time_ms
 
     def entities(self) -> Iterator[Change]:
         """The pieces of the snapshot: kind, key, JSON. Raises StoreError."""
@@ -85,15 +85,15 @@ class Store:
         due = max(seq + 1, self.kept_from)
         with explained(self.path):
             rows = self._connection.execute(
-                "SELECT seq, last, body FROM batches"
+                "SELECT seq, last, body, crc FROM batches"
                 " WHERE seq >= (SELECT max(seq) FROM batches WHERE seq <= ?) ORDER BY seq",
                 (due,),
             )
             begin = 0
-            for first, last, body in rows:
+            for first, last, body, crc in rows:
                 if begin and first != begin:
                     raise StoreError(f"{self.path} lacks the lines from {begin} on. {DAMAGED}")
-                for record in records_of(self.path, first, last, body):
+                for record in records_of(self.path, first, last, body, crc):
                     if type(record) is Said and record.seq < due <= last_seq(record):
                         record = from_line(record, due - record.seq)
                     if record.seq >= due:
@@ -116,7 +116,7 @@ class Store:
         self._lock.close()
 
 
-def records_of(path: Path, seq: int, last: int, body: str) -> list[Record]:
+def records_of(path: Path, seq: int, last: int, body: str, crc: object) -> list[Record]:
     """The records of one row of the table `batches`. Raises StoreError when they are not what it says."""
     try:
         # SQLite keeps any type in any column, so damage can change that too.
@@ -130,6 +130,7 @@ def records_of(path: Path, seq: int, last: int, body: str) -> list[Record]:
             due = last_seq(record) + 1
         if due != last + 1 or not records:
             raise ValueError(f"it ends at {due - 1}, not at {last}")
+        verify(body, crc)
     except ValueError as error:
         raise StoreError(
             f"{path}: the batch of lines {seq} to {last} is damaged: {error}. {DAMAGED}"

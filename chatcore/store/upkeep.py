@@ -64,6 +64,8 @@ class Row(NamedTuple):
     streams: str
     """Names of the streams that its records stand in, joined by `,`, which no name holds."""
     body: str
+    crc: int
+    """`codec.checksum` of the body."""
 
 
 class Upkeep:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from chatcore.log.record import Said, last_seq, streams_of
-from chatcore.store.codec import encode
+from chatcore.store.codec import checksum, encode
 from chatcore.store.schema import INDEX_FILE, LOG_FILE, connect_writer
 from chatcore.store.search import (
     INDEX_APPLICATION_ID,
@@ -47,8 +47,9 @@ class Kept:
         first, last = records[0], last_seq(records[-1])
         run = self.connection.execute
         run("BEGIN")
-        row = (first.seq, last, first.time_ms, ",".join(names), encode(records))
-        run("INSERT INTO batches VALUES(?, ?, ?, ?, ?)", row)
+        body = encode(records)
+        row = (first.seq, last, first.time_ms, ",".join(names), body, checksum(body))
+        run("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?)", row)
         if placed:
             for name in names:
                 run("INSERT INTO places VALUES(?, ?)", (name, first.seq))

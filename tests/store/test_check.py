@@ -103,6 +103,8 @@ def test_what_was_removed_for_its_age_is_no_fault(kept: Kept) -> None:
         ("UPDATE batches SET time_ms = 1 WHERE seq = 1", "its time is not that of its first"),
         ("UPDATE batches SET streams = '#lobby' WHERE seq = 1", "it is said to be of #lobby, and"),
         ("UPDATE batches SET streams = '' WHERE seq = 1", "it is said to be of no stream, and"),
+        ("UPDATE batches SET body = replace(body, 'Ann', 'Enn') WHERE seq = 4", "4: its checksum"),
+        ("UPDATE batches SET crc = 'x' WHERE seq = 4", "batch 4: its checksum is not the one"),
         ("DELETE FROM places WHERE stream = '#dev'", "the place of #dev in batch 1 is missing"),
         ("INSERT INTO places VALUES('#dev', 4)", "the place of #dev in batch 4: it holds nothing"),
         ("INSERT INTO places VALUES('#dev', 7)", "the place of #dev in batch 7: there is no such"),

@@ -345,6 +345,15 @@ def test_answers_come_in_the_loop_and_in_the_order_asked(
     assert came == [(here, one), (here, Stretch(b"Ann: one\n", 1)), (here, one)]
 
 
+def test_a_flipped_bit_within_a_text_is_not_read_as_what_was_said(tmp_path: Path) -> None:
+    with closing(Kept(tmp_path)) as kept:
+        kept.add(said(1, "tea at four"))
+        kept.connection.execute("UPDATE batches SET body = replace(body, 'four', 'fous')")
+        with closing(Batches(tmp_path / LOG_FILE)) as batches:
+            with pytest.raises(ValueError, match="batch 1 is damaged: its checksum"):
+                list(batches.all_after(0))
+
+
 def test_a_damaged_batch_is_told_of_and_the_thread_goes_on(
     kept: Kept, library: Library, loop: Loop
 ) -> None:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatcore.store import schema
+from chatcore.store.batches import Batches
+from chatcore.store.check import Fault, check
+from chatcore.store.codec import checksum, encode
 from chatcore.store.schema import (
     INDEX_FILE,
     LOG_FILE,
@@ -15,9 +18,13 @@ from chatcore.store.schema import (
     connect_reader,
     connect_writer,
 )
+from chatcore.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from chatcore.log.record import Said
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def insert(connection: sqlite3.Connection, seq: int, last: int) -> None:
-    connection.execute("INSERT INTO batches VALUES(?, ?, 5, '#a', '[]')", (seq, last))
+    connection.execute("INSERT INTO batches VALUES(?, ?, 5, '#a', '[]', NULL)", (seq, last))
 
 
 def change(path: Path, statement: str) -> None:
@@ -152,6 +159,30 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / LOG_FILE).mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):
         connect_writer(tmp_path / LOG_FILE, "full")
+
+
+def test_a_file_of_the_first_form_keeps_its_lines_and_checks_those_that_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[..., Said]
+) -> None:
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    monkeypatch.setattr(schema, "VERSION", 1)
+    path = tmp_path / LOG_FILE
+    with closing(connect_writer(path, "full")) as connection:
+        row = (1, 1, said(1).time_ms, "#lobby", encode([said(1)]))
+        connection.execute("INSERT INTO batches VALUES(?, ?, ?, ?, ?)", row)
+    monkeypatch.undo()
+    with closing(Store.open(tmp_path, "full")) as store:
+        journal = store.journal(lambda: None)
+        journal.commit([said(2)])
+        journal.close()
+    with closing(Batches(path)) as batches:
+        assert [*batches.all_after(0)][-1].records == (said(2),)
+    assert not any(isinstance(finding, Fault) for finding in check(tmp_path))
+    with closing(Store.open(tmp_path, "full")) as store:
+        assert [*store.records_after(0)] == [said(1), said(2)]
+    with closing(connect_reader(path)) as connection:
+        sums = connection.execute("SELECT crc FROM batches ORDER BY seq").fetchall()
+    assert sums == [(None,), (checksum(encode([said(2)])),)]
 
 
 def test_a_step_that_fails_leaves_the_old_form(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ COMMITS = 6
 
 
 def insert(connection: sqlite3.Connection, seq: int) -> None:
-    connection.execute("INSERT INTO batches VALUES(?, ?, 5, '', '[]')", (seq, seq))
+    connection.execute("INSERT INTO batches VALUES(?, ?, 5, '', '[]', NULL)", (seq, seq))
 
 
 @pytest.fixture
