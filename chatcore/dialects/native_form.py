@@ -133,7 +133,8 @@ def record_lines(record: Record) -> str:  # noqa: PLR0911 - one arm a kind of re
         case Crowd():
             joined = _crowd(record.joined, record.joined_count)
             left = _crowd(record.left, record.left_count)
-            return f'{_in_room("crowd", record)},"joined":{joined},"left":{left}}}\n'
+            count = f',"count":{record.people}' if record.people >= 0 else ""
+            return f'{_in_room("crowd", record)},"joined":{joined},"left":{left}{count}}}\n'
         case Act():
             return _act(record)
         case Joined() | Left() | Opened() | Closed():

@@ -131,6 +131,8 @@ class Crowd(NamedTuple):
     joined_count: int
     left: tuple[str, ...]
     left_count: int
+    people: int = -1
+    """How many are in the room after it; -1 in a record of an earlier version, which does not say so."""
 
 
 @final

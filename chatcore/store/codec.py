@@ -60,7 +60,10 @@ SHAPES: dict[str, tuple[type[Any], tuple[Shape, ...]]] = {
     "l": (Left, ((int, int, str, str, str, str, str, bool),)),
     "r": (Renamed, ((int, int, str, str, str, str),)),
     "t": (TopicSet, ((int, int, str, str, str, str),)),
-    "w": (Crowd, ((int, int, str, list, int, list, int),)),
+    "w": (
+        Crowd,
+        ((int, int, str, list, int, list, int, int), (int, int, str, list, int, list, int)),
+    ),
     "a": (Act, ((int, int, str, str, str, str, str, str, str, int),)),
 }
 """Tag → the record, and the types that its fields may have; exact types, because True is an int as well."""

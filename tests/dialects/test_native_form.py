@@ -123,6 +123,18 @@ RECORDS: list[tuple[Record, list[dict[str, Any]]]] = [
             }
         ],
     ),
+    (
+        Crowd(5, TIME_MS, ROOM, ("Ann",), 1, (), 0, 120),
+        [
+            IN_ROOM
+            | {
+                "t": "crowd",
+                "joined": {"aliases": ["Ann"], "more": 0},
+                "left": {"aliases": [], "more": 0},
+                "count": 120,
+            }
+        ],
+    ),
     (Opened(5, TIME_MS, "s1", "Ann", None), []),
     (Closed(5, TIME_MS, "s1", False), []),
 ]

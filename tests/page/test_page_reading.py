@@ -255,8 +255,34 @@ def test_whoever_arrives_in_a_big_room_is_counted_once(start: Start, visit: Visi
     assert head.inner_text() == "122 people here"
 
 
+def test_how_many_are_in_a_crowd_is_what_the_server_says(start: Start, visit: Visit) -> None:
+    """Whoever arrives among others stands in the view already, and the notice counts them once more, unnamed."""
+    server = start.server()
+    alice = visit(server)
+
+    def with_crowd(route: WebSocketRoute) -> None:
+        upstream = route.connect_to_server()
+
+        def from_server(data: str | bytes) -> None:
+            message = json.loads(data)
+            route.send(data)
+            if message.get("text") == "come":
+                crowd = {"t": "crowd", "time": message["time"], "room": "#lobby", "count": 121}
+                joined, left = {"aliases": ["Yan", "Zoe"], "more": 1}, {"aliases": [], "more": 0}
+                seq = message["seq"] + 1
+                route.send(json.dumps({**crowd, "seq": seq, "joined": joined, "left": left}))
+
+        upstream.on_message(from_server)
+
+    alice.page.route_web_socket("**/ws", with_crowd)
+    alice.page.reload()
+    alice.join("Alice")
+    alice.say("come")
+    expect(alice.page.locator("#people-head")).to_have_text("121 people here")
+
+
 LOOK_MS = 5_000 * PATIENCE
-"""A look is taken a second after the return; without one the count would be mended after ten."""
+"""The notices say how many are left; without that the count would be mended after ten seconds."""
 
 
 def test_whoever_returns_to_a_big_room_sees_how_many_are_left(start: Start, visit: Visit) -> None:

@@ -50,7 +50,7 @@ KINDS: dict[type[Any], SearchStrategy[Any]] = {
     Left: st.builds(Left, *HEAD, *[TEXT] * 5, st.booleans()),
     Renamed: st.builds(Renamed, *HEAD, *[TEXT] * 4),
     TopicSet: st.builds(TopicSet, *HEAD, *[TEXT] * 4),
-    Crowd: st.builds(Crowd, *HEAD, TEXT, NAMES, NUMBER, NAMES, NUMBER),
+    Crowd: st.builds(Crowd, *HEAD, TEXT, NAMES, NUMBER, NAMES, NUMBER, NUMBER),
     Act: st.builds(
         Act, *HEAD, *[TEXT] * 3, st.sampled_from(sorted(ACTS)), *[TEXT] * 3, st.just(0) | NUMBER
     ),
@@ -133,3 +133,7 @@ def test_a_batch_with_a_byte_changed_is_records_or_refused(data: st.DataObject) 
     except ValueError:
         return
     assert all(isinstance(each, get_args(Record)) for each in found)
+
+
+def test_a_crowd_of_an_earlier_version_does_not_say_how_many_are_there() -> None:
+    assert decode('[["w", 1, 2, "#a", ["b"], 1, [], 0]]') == [Crowd(1, 2, "#a", ("b",), 1, (), 0)]

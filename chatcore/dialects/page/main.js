@@ -75,7 +75,6 @@ const speaking = new Speaking({ link, model, view, composer, drafts, searching, 
 function welcome(message, returned) {
   const arriving = door.isOpen;
   model.welcome(message, returned);
-  crowd.arrived();
   door.close();
   remember();
   for (const line of link.outbox.lines) {
@@ -219,7 +218,6 @@ async function join(message) {
   const answer = await link.ask(message);
   model.enter(answer);
   model.changed("places");
-  crowd.arrived();
   remember();
   return answer.room;
 }

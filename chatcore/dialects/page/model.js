@@ -161,7 +161,7 @@ export class Model {
         this.changed("topic", place);
         break;
       case "crowd":
-        place?.people.crowd(record.joined, record.left);
+        place?.people.crowd(record);
         this.changed("people", place);
         break;
       case "act":

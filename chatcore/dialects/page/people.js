@@ -41,12 +41,9 @@ export class People {
     else this.who.set(fold(to), { ...person, alias: to });
   }
 
-  // While the list is exact, whoever came and stands in it was counted there: mostly this person, who has just arrived.
-  crowd(joined, left) {
-    const size = (group) => group.aliases.length + group.more;
-    const counted = this.stale ? 0 : joined.aliases.filter((alias) => this.who.has(fold(alias))).length;
+  crowd({ left, count = this.count }) {
     for (const alias of left.aliases) this.who.delete(fold(alias));
-    this.count = Math.max(this.who.size, this.count + size(joined) - counted - size(left));
+    this.count = count;
     this.stale = true;
   }
 

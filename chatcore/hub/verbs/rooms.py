@@ -172,6 +172,7 @@ def decide_gather(world: World, command: Gather) -> Decision:
         len(came),
         tuple(went[:CROWD_NAMES]),
         len(went),
+        len(room.members),
     )
     return Decision((crowd,))
 

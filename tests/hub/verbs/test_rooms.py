@@ -293,7 +293,7 @@ def test_comings_and_goings_of_a_big_room_are_gathered_in_one_notice(
         assert shown(house.leave(session)) == []
     head = house.world.log.head_seq
     assert house.gather("#lobby").records == (
-        Crowd(head + 1, 1_000, "#lobby", ("N0", "N1"), 5, ("P0", "P1"), 3),
+        Crowd(head + 1, 1_000, "#lobby", ("N0", "N1"), 5, ("P0", "P1"), 3, BIG_ROOM + 2),
     )
     assert house.gather("#lobby") == Outcome((), (), ()), "told once"
 
