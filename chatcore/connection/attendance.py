@@ -127,9 +127,16 @@ class Attendance:
         log.info("%(alias)s did not return and has left", {"alias": session.alias})
         self.follow(self._hub.lapse(session).records)
 
-    def announce(self, session: Session) -> None:
-        """Tell those who share a room with it how it is now. Big rooms are not told: `who` answers those who ask."""
+    def announce(self, session: Session, asker: Connection | None = None) -> None:
+        """Tell those who share a room with it how it is now. Big rooms are not told: `who` answers those who ask.
+
+        With an `asker`, whose answer says it, its own other connections are told as well.
+        """
         reply, position = Presence(self._world.presence.person(session)), self._world.told_seq
+        if asker is not None:
+            for connection in self._here.get(session.sid, ()):
+                if connection is not asker:
+                    self._tell(connection, reply, position)
         told = {session.sid}
         for name in session.rooms:
             room = self._world.state.named.get(name)

@@ -257,7 +257,7 @@ class Exchange:
             outcome = self.hub.execute(session, event)
             self._answer(connection, event, outcome)
             if type(event) is Away:
-                self.attendance.announce(session)
+                self.attendance.announce(session, connection)
             elif type(event) is Oper and not outcome.replies:
                 self.admission.oper(connection, event)
         elif type(event) is Mistake:

@@ -123,6 +123,19 @@ def test_whoever_is_away_sees_it(start: Start, visit: Visit) -> None:
     expect(mine.locator(".state")).to_have_count(0)
 
 
+def test_whoever_is_away_sees_it_in_every_tab(start: Start, visit: Visit) -> None:
+    server = start.server()
+    alice = visit(server, "Alice")
+    other = alice.tab()
+    other.is_in()
+    mine = other.page.locator("#people .person", has_text="Alice")
+    expect(mine).to_have_class("person here")
+    alice.say("/away lunch")
+    expect(mine.locator(".state")).to_have_text("away: lunch")
+    alice.say("/away")
+    expect(mine).to_have_class("person here")
+
+
 def test_a_name_is_not_cut_for_what_else_is_known(start: Start, visit: Visit) -> None:
     server = start.server()
     bob = start.native("Bartholomew-the")
