@@ -123,9 +123,7 @@ class Style:
             case Kind.CROWD_JOINED | Kind.CROWD_LEFT:
                 return [self._crowd(line)]
             case Kind.MISSED:
-                return [
-                    self._dim(f"— {line.count:,} line{'s' if line.count != 1 else ''} missed —")
-                ]
+                return [self._dim(_missed(line.count))]
             case Kind.CONNECTED:
                 return ["Connected to the server!"]
             case Kind.NOTICE | Kind.REFUSED:
@@ -168,3 +166,9 @@ class Style:
 
     def _dim(self, text: str) -> str:
         return f"{DIM}{text}{RESET}" if self._looks.color else text
+
+
+def _missed(count: int) -> str:
+    if not count:
+        return "— what was said before this is no longer kept —"
+    return f"— {count:,} line{'s' if count > 1 else ''} missed —"

@@ -49,6 +49,7 @@ from chatcore.log.record import (
     Renamed,
     Said,
     TopicSet,
+    is_room,
     texts_of,
 )
 
@@ -77,7 +78,7 @@ class NativeForm:
     @staticmethod
     def gap(stream: str, missed: int, next_seq: int) -> bytes:
         # A private stream is named by a sid, which is nobody's business.
-        room = stream if stream.startswith("#") else ""
+        room = stream if is_room(stream) else ""
         return _line({"t": "gap", "room": room, "missed": missed, "next": next_seq})
 
 

@@ -68,6 +68,9 @@ NAMES_SHOWN = 20
 """People that a line lists on joining: three lines of a narrow terminal; /who lists more."""
 
 
+DELETED = "— what was said before this is no longer kept —\n".encode()
+
+
 class PlainForm:
     """How plain readers see records; see `chatcore.log.reader.Form`."""
 
@@ -83,6 +86,8 @@ class PlainForm:
 
     @staticmethod
     def gap(stream: str, missed: int, next_seq: int) -> bytes:
+        if not missed:
+            return DELETED
         return f"— {missed:,} line{'s' if missed > 1 else ''} missed —\n".encode()
 
 

@@ -35,7 +35,7 @@ class Form(Protocol):
         """Whole lines, at most a page for a single line; empty for a record that is shown to nobody."""
 
     def gap(self, stream: str, missed: int, next_seq: int) -> bytes:
-        """The notice in the place of `missed` lines."""
+        """The notice in the place of `missed` lines; 0: nobody knows how many of those before `next_seq` there were."""
 
 
 class Subscription:

@@ -221,6 +221,11 @@ def _streams_of_act(act: Act) -> tuple[str, ...]:
     return (act.to_sid, MODERATION) if is_told_person(act) else (MODERATION,)
 
 
+def is_room(stream: str) -> bool:
+    """It is a room's; the others are private, or the moderation's."""
+    return stream.startswith("#")
+
+
 def is_told_person(act: Act) -> bool:
     """It stands in the private stream of whom it concerns."""
     if not act.to_sid or act.act not in TOLD_PERSON:

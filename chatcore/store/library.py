@@ -5,7 +5,8 @@ call in the loop. Questions are answered one after the other, in the order asked
 may read (`batches.QUESTION_BYTES`): whoever asks for much asks again, and others get their turn between.
 
 Invariants: a page holds exactly the lines that the same page of an unbounded memory would hold, and the stretches
-of a reader that is behind, put together, are the bytes that `chatcore.log.reader.Reader.pull` would have given it.
+of a reader that is behind, put together, are the bytes that `chatcore.log.reader.Reader.pull` would have given it, with a
+notice in the place of what is deleted (`history.keep_days`, `history.keep_records`).
 Whatever the disk does, every question gets an answer and the thread goes on.
 """
 
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, assert_never
 from chatcore.log.archive import Found, Past, Rest, Search, Stretch, Unreadable
 from chatcore.log.journal import CLOSE_S
 from chatcore.log.paging import first_page, last_page
-from chatcore.log.record import Said
+from chatcore.log.record import Said, is_room
 from chatcore.log.stream import pages
 from chatcore.store.batches import Allowance, Batches, Span
 from chatcore.store.schema import StoreError
@@ -155,5 +156,22 @@ def rest(batches: Batches, question: Rest) -> Stretch:
     allowance = Allowance()
     records = batches.records(spans, allowance)
     data, end = next(pages(records, question.form.record, until), (b"", until))
+    # Asked last: what is deleted while this is read may be missing in it.
+    kept_from = batches.kept_from
+    if gaps := _gaps(question, kept_from):
+        return Stretch(gaps, min(kept_from - 1, until))
     # Only the last page ends at `until`: there is nothing left up to there, or we may not read on.
     return Stretch(data, allowance.reached if end == until and allowance.spent else end)
+
+
+def _gaps(question: Rest, kept_from: int) -> bytes:
+    """A notice in each room of which the reader did not come to what is deleted by now; how many lines that were, nobody
+    knows any more."""
+    position, until, form = question.position, question.until, question.form
+    next_seq = min(kept_from, until + 1)
+    return b"".join(
+        form.gap(stream, 0, next_seq)
+        for stream, after, left in question.parts
+        if is_room(stream)
+        and max(position, after) + 1 < min(next_seq, next_seq if left is None else left + 1)
+    )

@@ -36,6 +36,7 @@ def style(**looks):
         (Line(Kind.NOTICE, "words"), "-- words"),
         (Line(Kind.MISSED, count=1204), "— 1,204 lines missed —"),
         (Line(Kind.MISSED, count=1), "— 1 line missed —"),
+        (Line(Kind.MISSED, count=0), "— what was said before this is no longer kept —"),
         (
             Line(Kind.CROWD_JOINED, parts=("Ann", "Bob"), count=62),
             "Ann, Bob and 62 others have connected to the chat room",

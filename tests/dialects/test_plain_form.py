@@ -101,7 +101,12 @@ def test_a_run_is_no_event() -> None:
 
 @pytest.mark.parametrize(
     ("missed", "expected"),
-    [(1, "— 1 line missed —\n"), (2, "— 2 lines missed —\n"), (1_204, "— 1,204 lines missed —\n")],
+    [
+        (0, "— what was said before this is no longer kept —\n"),
+        (1, "— 1 line missed —\n"),
+        (2, "— 2 lines missed —\n"),
+        (1_204, "— 1,204 lines missed —\n"),
+    ],
 )
 def test_a_gap_says_how_many_lines_were_missed(missed: int, expected: str) -> None:
     assert PlainForm.gap(ROOM, missed, 7).decode() == expected

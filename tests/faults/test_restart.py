@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from chatcore.store.batches import Batches
+from chatcore.store.schema import LOG_FILE
 from scripts.prove.process import tool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import Message, Native, Server, Start
@@ -175,3 +179,34 @@ def test_numbers_names_and_topics_go_on_after_a_clean_stop_too(
         after = alice.say(f"new{line_id}", "more")["seq"]
         assert after > before
         before = after
+
+
+def test_whoever_returns_from_before_what_was_deleted_is_told_so_where_it_stood(
+    start: Start, first: Server, data: Path, wait_for: Callable[..., None]
+) -> None:
+    _, welcome = arrive(start, "Alice", "#lobby", "#dev")
+    bob, _ = arrive(start, "Bob")
+    seqs = [bob.say(f"b{number}", f"line {number}")["seq"] for number in range(30)]
+    assert first.stop() == 0
+    few = f"{GRACE}[history]\nkeep_records = 5\n"
+    server = start.server(config=few, data=data)
+
+    def kept_from() -> int:
+        with closing(Batches(data / LOG_FILE)) as batches:
+            return batches.kept_from
+
+    wait_for(lambda: kept_from() > seqs[20], "the old lines to be deleted")
+    assert server.stop() == 0
+    start.server(config=few, data=data)
+    back = start.native()
+    assert back.back(welcome, seqs[3])["resumed"] is True
+    back.ask("ping")
+    gaps = [each for each in back.messages if each["t"] == "gap"]
+    begin = gaps[0]["next"]
+    assert seqs[20] < begin <= seqs[-1]
+    assert gaps == [
+        {"t": "gap", "room": room, "missed": 0, "next": begin} for room in ("#lobby", "#dev")
+    ]
+    news = back.messages[back.messages.index(gaps[-1]) :]
+    kept = [seq for seq in seqs if seq >= begin]
+    assert [each["seq"] for each in news if each["t"] == "say"] == kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.dialects.native_form import NativeForm
-from chatcore.dialects.plain_form import PlainForm
+from chatcore.dialects.plain_form import DELETED, PlainForm
 from chatcore.log.archive import Found, Part, Past, Rest, Search, Stretch, Unreadable
 from chatcore.log.log import Log
 from chatcore.log.paging import first_page, last_page
@@ -241,8 +242,31 @@ def test_what_retention_removed_is_passed_over(kept: Kept, batches: Batches) -> 
     assert past(batches, Past("#lobby", 10, 4, since_ms=0)) == Found(
         (said(3, "three"),), more=False
     )
-    stretch = rest(batches, Rest((Part("#lobby", 0, None),), 0, 3, PlainForm()))
-    assert stretch == Stretch(b"Ann: three\n", 3)
+
+
+def test_a_reader_behind_what_retention_removed_is_told_so_in_each_room_and_reads_on(
+    kept: Kept, batches: Batches
+) -> None:
+    for seq in range(1, 6):
+        kept.add(said(seq, f"line {seq}"))
+    kept.connection.execute("DELETE FROM batches WHERE seq < 4")
+    kept.connection.execute("UPDATE meta SET value = 4 WHERE key = 'kept_from'")
+    lobby = Part("#lobby", 0, None)
+    left, joined = Part("#left", 0, 1), Part("#new", 3, None)
+    private = Part("ann-1", 0, None)
+    behind = Rest((lobby, left, joined, private), 1, 5, NativeForm())
+    stretch = rest(batches, behind)
+    assert [*map(json.loads, stretch.data.splitlines())] == [
+        {"t": "gap", "room": "#lobby", "missed": 0, "next": 4}
+    ]
+    assert stretch.position == 3
+    after = rest(batches, behind._replace(position=stretch.position))
+    assert [json.loads(line)["text"] for line in after.data.splitlines()] == ["line 4", "line 5"]
+    # Nothing is said of what is gone to those who had come to it, or who do not ask as far.
+    plain = Rest((lobby,), 3, 5, PlainForm())
+    assert rest(batches, plain) == Stretch(b"Ann: line 4\nAnn: line 5\n", 5)
+    gone = Rest((lobby,), 0, 2, PlainForm())
+    assert rest(batches, gone) == Stretch(DELETED, 2)
 
 
 def test_what_retention_is_about_to_remove_is_in_no_page(kept: Kept, batches: Batches) -> None:

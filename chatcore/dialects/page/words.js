@@ -16,6 +16,7 @@ export function eventWords(line, me) {
     case "crowd":
       return [crowdWords(line.joined, "came in"), crowdWords(line.left, "left")].filter(Boolean).join("; ");
     case "gap":
+      if (!line.missed) return "what was said before this is no longer kept";
       return `${count(line.missed, "line is", "lines are")} missing here: the server keeps no more than these`;
     case "act":
       return actWords(line, me);
