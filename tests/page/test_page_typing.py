@@ -206,6 +206,37 @@ def test_what_was_begun_elsewhere_is_said_when_it_is_meant(
     assert root.read_until(kind)["text"] == "hello all"
 
 
+def test_what_was_begun_is_there_after_a_reload_and_what_was_said_is_not(
+    start: Start, visit: Visit
+) -> None:
+    server = start.server()
+    alice = visit(server, "Alice")
+    field = alice.page.locator("#text")
+    field.fill("begun in the lobby")
+    alice.page.fill("#join-room", "dev")
+    alice.page.press("#join-room", "Enter")
+    alice.goes_to("#dev")
+    expect(field).to_have_value("")
+    field.fill("begun in dev")
+    alice.page.reload()
+    alice.goes_to("#dev")
+    expect(field).to_have_value("begun in dev")
+    field.press("Enter")
+    alice.has_stored("begun in dev")
+    alice.page.reload()
+    alice.goes_to("#dev")
+    alice.reads("begun in dev")
+    expect(field).to_have_value("")
+    alice.page.locator("#rooms .place", has_text="#lobby").click()
+    expect(field).to_have_value("begun in the lobby")
+    field.fill("/oper Root geheim")
+    alice.page.reload()
+    alice.goes_to("#lobby")
+    alice.reads("Alice came in")
+    expect(field).to_have_value("")
+    assert "geheim" not in alice.evaluate("JSON.stringify(sessionStorage)")
+
+
 def test_a_new_name_takes_nothing_from_what_is_being_typed(start: Start, visit: Visit) -> None:
     server = start.server()
     bob = start.native("Bob")

@@ -160,6 +160,23 @@ def test_what_waits_for_a_room_is_not_lost_with_the_connection(start: Start, vis
     assert said(bob) == []
 
 
+def test_what_waits_for_a_room_is_not_lost_with_a_reload(start: Start, visit: Visit) -> None:
+    alice, bob, slow = kept_waiting(start, visit)
+    alice.page.keyboard.type("/join #dev\n")
+    slow.wait()
+    alice.page.keyboard.type("the password is tiger\nand the door is green")
+    alice.page.reload()
+    alice.is_in()
+    field = alice.page.locator("#text")
+    expect(field).to_have_value("the password is tiger\nand the door is green")
+    field.press("Enter")
+    trouble = alice.page.locator("#log .notice.error")
+    expect(trouble.last).to_contain_text("You wrote this for #dev.")
+    assert said(bob) == []
+    field.press("Enter")
+    assert hears(bob) == ("#lobby", "the password is tiger\nand the door is green")
+
+
 def test_whoever_wants_to_leave_is_not_kept_waiting(start: Start, visit: Visit) -> None:
     server = start.server()
     alice = visit(server)

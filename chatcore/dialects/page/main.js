@@ -47,7 +47,7 @@ const view = new View(model, {
 const ask = (message) => link.ask(message);
 const rooms = new Rooms(ask, () => composer.offerAgain());
 const composer = new Composer(id("text"), { people, rooms: () => rooms.names }, () => speaking.enter());
-const drafts = new Drafts(composer, model);
+const drafts = new Drafts(composer, model, () => speaking.destination);
 const searching = new Searching({ ask, model, view, open, attempt });
 const crowd = new Crowd({ ask, model });
 const door = new Door((alias, password) => link.join(alias, password));

@@ -22,6 +22,11 @@ export class Speaking {
     this.going = undefined; // the way into a room, while its answer is not here: see `go`
   }
 
+  // The room that what stands in the field waits for; empty if it waits for none.
+  get destination() {
+    return this.going?.along ? this.going.room : "";
+  }
+
   async enter() {
     const { composer, model } = this.page;
     const typed = withoutEnd(composer.text);
