@@ -136,7 +136,7 @@ class Reception:
             self._opened(connection, dialect, first)
 
     def note(self, connection: Connection, hangup: Hangup) -> None:
-        """It is about to hear its last words. A page is some twenty files: who fetches one is no news."""
+        """It is about to hear its last words. A page is some thirty files: who fetches one is no news."""
         fields = {"peer": connection.address, "reason": hangup.reason}
         self.served += hangup.ending in (Ending.SERVED, Ending.VISITED)
         if hangup.ending is Ending.SERVED:

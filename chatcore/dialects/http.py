@@ -5,7 +5,7 @@ Theory. A browser can be made to talk to us by anybody's page, so a request is a
 us (`Origin`). One answer a connection, then it is closed: what follows a request is never looked at, so there is
 nothing to smuggle. Nothing that the client sent is repeated.
 
-Out of scope: bodies, ranges, compression, keeping connections alive. The page is some twenty small files.
+Out of scope: bodies, ranges, compression, keeping connections alive. The page is some thirty small files.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ export class View {
 
   head(place) {
     const title = safe(titleOf(place));
-    const topic = safe(isRoom(place) ? place.topic : "For the two of you, and kept by whoever runs this server.");
+    const topic = safe(isRoom(place) ? place.topic : "Private, but kept by this server.");
     const label = isRoom(place) ? `Say something in ${title}` : `Say something to ${title}`;
     id("room-name").textContent = title;
     id("room-name").title = title;
