@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,19 @@ def test_file_keeps_the_rules(path: Path) -> None:
         assert top != "asyncio", "the loop is ours"
         if top == "chatcore" and layer in MAY and (other := rest.split(".")[0]) not in (layer, ""):
             assert other in MAY[layer], f"{layer} may not import {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_group_is_repeated_possessively(path: Path) -> None:
+    """CPython before 3.11.5, such as Debian 12's, then goes on from where the last try ended (gh-106052)."""
+    strings = [
+        node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
+    ]
+    assert [
+        each for each in strings if re.search(r"\)[*+?]\+", re.sub(r"\[[^]]*]", "", each))
+    ] == []
 
 
 def test_the_map_fits_on_a_page() -> None:

@@ -45,10 +45,12 @@ _SPACES = [
 ]
 """What `str.isspace` calls so, but for the line end: to ask for every character would take each start 4 ms."""
 
-_NARROW = b"[" + b"".join(re.escape(space) for space in _SPACES if len(space) == 1) + b"]*+"
+_NARROW = b"[\n" + b"".join(re.escape(space) for space in _SPACES if len(space) == 1) + b"]*"
 _WIDE = b"(?:" + b"|".join(space for space in _SPACES if len(space) > 1) + b")"
-_BLANK = re.compile(b"(?:" + _NARROW + b"(?:" + _WIDE + _NARROW + b")*+\n)++")
-"""Lines of nothing but white space, which nobody says: see `_events`."""
+_BLANK = re.compile(b"(?:" + _NARROW + b"+" + _WIDE + b")*" + _NARROW + b"\n")
+"""Lines of nothing but white space, which nobody says (see `_events`): all white space there is, up to the last line end
+in it. A group is not repeated possessively: CPython before 3.11.5 then goes on from where the last try ended
+(gh-106052), and a line behind an empty one lost its indentation."""
 
 PASSWORD_TRIES = 3
 """Wrong passwords after which a connection is closed, as login does; `TRIES` bounds everything else."""

@@ -23,17 +23,19 @@ WONT_ECHO = bytes((IAC, WONT, ECHO))
 _REFUSE = {DO: WONT, WILL: DONT}
 
 
-_IN_SUB = rb"(?:[^\xff]++|\xff[^\xf0])*+"
-"""What a subnegotiation holds. All repeats are possessive: nothing is ever looked at twice."""
+_IN_SUB = rb"(?:[^\xff]++|\xff[^\xf0])*"
+"""What a subnegotiation holds. At each place one alternative at most fits, so nothing is looked at more than twice.
+Repeats of a group are not possessive: CPython before 3.11.5 then goes on from where the last try ended (gh-106052), and
+a command that came in two reads was taken for text."""
 
 _SUB_AND_END = rb"\xfa" + _IN_SUB + rb"\xff\xf0"
 
 _COMMAND = rb"\xff(?:[^\xfa-\xff]|[\xfb-\xfe].|" + _SUB_AND_END + rb")"
 
 _SUB = re.compile(_IN_SUB)
-_TO_LAST_COMMAND = re.compile(rb"(?:[^\xff]*+(?:\xff\xff|" + _COMMAND + rb"))*+", re.DOTALL)
-_TEXT = re.compile(rb"((?:[^\xff]++|\xff\xff)++)|(?:" + _COMMAND + rb")++", re.DOTALL)
-_COMMANDS = re.compile(rb"(?:" + _COMMAND + rb")++", re.DOTALL)
+_TO_LAST_COMMAND = re.compile(rb"(?:[^\xff]*+(?:\xff\xff|" + _COMMAND + rb"))*", re.DOTALL)
+_TEXT = re.compile(rb"((?:[^\xff]++|\xff\xff)+)|(?:" + _COMMAND + rb")+", re.DOTALL)
+_COMMANDS = re.compile(rb"(?:" + _COMMAND + rb")+", re.DOTALL)
 _REQUESTS = re.compile(rb"[^\xff]++|\xff\xff|\xff([\xfb\xfd].)|" + _COMMAND, re.DOTALL)
 
 

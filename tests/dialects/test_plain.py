@@ -214,6 +214,14 @@ def test_any_number_of_empty_lines_is_passed_over(blank: bytes, most: int) -> No
 
 
 @pytest.mark.parametrize("blank", ["", *BLANKS])
+def test_a_line_behind_blank_ones_keeps_its_indentation(blank: str) -> None:
+    """Also when flood control takes one line at a time; with CPython before 3.11.5 it was lost (gh-106052)."""
+    data = f"{blank}\n{blank}\n    if it rains:\n".encode()
+    for most in (1, 100):
+        assert joined(data, most=most) == [Say(None, "    if it rains:")]
+
+
+@pytest.mark.parametrize("blank", ["", *BLANKS])
 def test_a_read_of_blank_lines_is_passed_over_at_once(blank: str) -> None:
     """Or 64 KiB of them are some ten thousand turns of a loop that everybody waits for."""
     taken: list[int] = []
