@@ -12,6 +12,7 @@ import secrets
 import selectors
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chatcore import __version__
@@ -28,6 +29,7 @@ from chatcore.client.commands import (
     is_without_password,
 )
 from chatcore.client.completion import Completer
+from chatcore.client.console import OutputLostError
 from chatcore.client.editor import EndOfInput, Interrupt, Paste, Submit, Suspend
 from chatcore.client.lines import Kind, Line, notice
 from chatcore.client.link import Link
@@ -113,7 +115,8 @@ class Chat:
             return self._code
         finally:
             # Also after an exception: an alias that is not given back is held for a while.
-            self._console.prompt("", asks=False, hidden=False)
+            with suppress(OutputLostError):
+                self._console.prompt("", asks=False, hidden=False)
             self._link.quit("", self._now)
             self._network.send(self._link.data_to_send())
             self._network.close()
@@ -208,8 +211,9 @@ class Chat:
             code = code or exits.EXIT_UNSENT
         if unsent and self._interactive:
             refusals = [events.Refusal(each, "", "you left before") for each in unsent]
-            for refusal in refusals:
-                self._teller.complain(self._model.show(refusal))
+            with suppress(OutputLostError):  # the exit code says it as well
+                for refusal in refusals:
+                    self._teller.complain(self._model.show(refusal))
         elif unsent:
             one_or_more = "1 line was" if len(unsent) == 1 else f"{len(unsent):,} lines were"
             self.last_words.append(f"{one_or_more} not sent.")

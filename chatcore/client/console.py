@@ -12,12 +12,14 @@ import os
 import select
 import termios
 import tty
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from chatcore.client.editor import EndOfInput, Submit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chatcore.client.editor import Complete, Editor, Input
     from chatcore.client.terminal import Modes, Terminal
 
@@ -94,7 +96,7 @@ class StreamConsole:
 
     def bell(self) -> None:
         if self._bells:
-            os.write(STDOUT, BELL)
+            write(STDOUT, BELL)
 
     def read(self) -> list[Input]:
         if self.input_fd is None:
@@ -164,10 +166,8 @@ class TerminalConsole:
         self._prompt = ""
 
     def show(self, lines: list[str]) -> None:
-        try:
+        with told_as_lost():
             self._terminal.print_above(lines)
-        except OSError as fault:
-            raise OutputLostError(fault.errno or 0, fault.strerror or "") from fault
 
     complain = show
 
@@ -175,13 +175,14 @@ class TerminalConsole:
         if (words, hidden) != (self._prompt, self._editor.secret):
             self._prompt, self._editor.secret, self._editor.asks = words, hidden, asks
             self._editor.set_prompt(words)
-            self._terminal.redraw()
+            self._redraw()
 
     def completes(self, complete: Complete) -> None:
         self._editor.complete = complete
 
     def bell(self) -> None:
-        self._terminal.bell()
+        with told_as_lost():
+            self._terminal.bell()
 
     def read(self) -> list[Input]:
         try:
@@ -192,23 +193,29 @@ class TerminalConsole:
             self.input_fd = None
             return [EndOfInput()]
         inputs = self._editor.feed(data)
-        self._terminal.redraw()
+        self._redraw()
         return inputs
 
     def resized(self) -> None:
-        self._terminal.resized()
+        with told_as_lost():
+            self._terminal.resized()
 
     def suspend(self) -> None:
-        self._terminal.suspend()
+        with told_as_lost():
+            self._terminal.suspend()
 
     def take(self) -> str:
         text = self._editor.take()
-        self._terminal.redraw()
+        self._redraw()
         return text
 
     def restore(self, text: str) -> None:
         self._editor.restore(text)
-        self._terminal.redraw()
+        self._redraw()
+
+    def _redraw(self) -> None:
+        with told_as_lost():
+            self._terminal.redraw()
 
 
 class LineInput:
@@ -240,11 +247,24 @@ class LineInput:
 
 def write_lines(fd: int, lines: list[str]) -> None:
     """At once: who reads a pipe is not kept waiting by a buffer."""
-    data = memoryview("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
-    while data:
-        try:
-            data = data[os.write(fd, data) :]
-        except BlockingIOError:  # somebody who shares the pipe made it so
-            select.select([], [fd], [])
-        except OSError as fault:
-            raise OutputLostError(fault.errno or 0, fault.strerror or "") from fault
+    write(fd, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+
+
+def write(fd: int, data: bytes) -> None:
+    """All of it."""
+    rest = memoryview(data)
+    with told_as_lost():
+        while rest:
+            try:
+                rest = rest[os.write(fd, rest) :]
+            except BlockingIOError:  # somebody who shares the pipe made it so
+                select.select([], [fd], [])
+
+
+@contextmanager
+def told_as_lost() -> Iterator[None]:
+    """Whatever the output, and whatever is written to it: the terminal may be gone as well as a pipe's reader."""
+    try:
+        yield
+    except OSError as fault:
+        raise OutputLostError(fault.errno or 0, fault.strerror or "") from fault

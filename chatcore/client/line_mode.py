@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -140,7 +141,8 @@ def _chat(
         print(f"Cannot write the output: {fault.words}.", file=sys.stderr)
         return EXIT_IO
     if chat.last_words:
-        console.complain(chat.last_words)
+        with suppress(OutputLostError):  # the exit code says it as well
+            console.complain(chat.last_words)
     return code
 
 

@@ -9,6 +9,7 @@ import mmap
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -72,6 +73,7 @@ class Person:
         deadline_s: float,
         script: Path | None = None,
         variables: dict[str, str] | None = None,
+        ignored: tuple[signal.Signals, ...] = (),
     ) -> None:
         self._deadline_s = deadline_s
         columns, rows = size
@@ -83,6 +85,8 @@ class Person:
 
         def note_modes() -> None:
             modes.write(repr(termios.tcgetattr(0)).encode())
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
 
         first, *arguments = command(number, address, options, script)
         self.child = pexpect.spawn(
@@ -183,6 +187,12 @@ class Person:
         """Type lines, each with Enter."""
         for line in lines:
             self.child.send(f"{line}\r")
+
+    def closes_the_window(self) -> None:
+        """Nobody has the other side of the terminal any more."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, self.child.child_fd)
+        os.close(nothing)
 
     def joined(self) -> Person:
         self.sees("Connected to the server!", "has connected to the chat room")
@@ -293,11 +303,14 @@ class Chatters:
         address: tuple[str, int] | None = None,
         script: Path | None = None,
         variables: dict[str, str] | None = None,
+        ignored: tuple[signal.Signals, ...] = (),
     ) -> Person:
-        """A client script at a terminal of so many columns and rows."""
+        """A client script at a terminal of so many columns and rows. `ignored`: as `nohup` ignores SIGHUP."""
         options = ("--time", "none", *options)
         address = address or self.address
-        person = Person(number, address, options, size, self._deadline_s, script, variables)
+        person = Person(
+            number, address, options, size, self._deadline_s, script, variables, ignored
+        )
         self._people.append(person)
         return person
 

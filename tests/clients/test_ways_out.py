@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.clients.conftest import Chatters, Person
 
 FAULTY = ROOT / "tests" / "clients" / "faulty_client.py"
+LONG_GRACE = "[presence]\ngrace_s = 300\n"
+"""A goodbye is seen, and an alias that is only held is not."""
 CTRL_C, CTRL_D = "\x03", "\x04"
 SWITCH = re.compile(rb"\x1b\[\?(\d+)([hl])")
 AT_THE_END = {b"2004": b"l", b"7": b"h"}
@@ -110,6 +112,20 @@ def test_every_way_out_leaves_the_terminal_as_it_was(
     with capsys.disabled():
         print(f"\nK2: {rounds * len(WAYS)} ways out, {len(failed)} things not as they were")
     assert failed == []
+
+
+@pytest.mark.parametrize(("is_told", "code"), [(True, 129), (False, 141)])
+@pytest.mark.parametrize("options", [(), ("--plain",)])
+def test_a_terminal_that_is_gone_ends_it_and_gives_the_alias_back(
+    chatters: Chatters, options: tuple[str, ...], is_told: bool, code: int
+) -> None:
+    """Its window was closed; `is_told`: SIGHUP reaches the client, which `nohup` keeps from it."""
+    chatters.server(config=LONG_GRACE)
+    bob = chatters.person(2).joined()
+    alice = chatters.person(1, *options, ignored=() if is_told else (signal.SIGHUP,)).joined()
+    alice.closes_the_window()
+    bob.sees("^Alice has left the chat room!$")
+    assert (alice.child.wait(), alice.child.exitstatus) == (code, code)
 
 
 def test_a_password_that_is_being_typed_without_an_editor_leaves_the_echo_on(
