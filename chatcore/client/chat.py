@@ -117,7 +117,7 @@ class Chat:
             # Also after an exception: an alias that is not given back is held for a while.
             with suppress(OutputLostError):
                 self._console.prompt("", asks=False, hidden=False)
-            self._link.quit("", self._now)
+            self._link.quit("", self._now, waits=False)
             self._network.send(self._link.data_to_send())
             self._network.close()
             self._selector.close()

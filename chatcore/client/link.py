@@ -96,14 +96,14 @@ class Link:
         if self.state is State.OFFLINE:
             self.retry_at = now
 
-    def quit(self, words: str, now: float) -> None:
-        """Leave when all that waits is answered; at once when one is not in."""
-        self._quit = words
-        if self.state is State.JOINED:
+    def quit(self, words: str, now: float, *, waits: bool = True) -> None:
+        """Leave when all that waits is answered, or behind it with nobody to hear that; at once when one is not in."""
+        self._quit = self._quit or words
+        if self.state is State.JOINED and waits:
             self._pump(now)
             return
-        if self.state is State.HELLO:
-            # the welcome may be on its way: without this the alias would be held after it
+        if self.state in {State.HELLO, State.JOINED} and not self._quit_sent:
+            # also while the welcome is on its way: an alias that is not given back is held for a while
             self._send_quit(now)
         self._end("quit", "")
 

@@ -258,6 +258,17 @@ def test_quit_goes_out_when_all_is_acknowledged(wire):
     assert wire.seen(events.Ended) == [events.Ended("quit", "")]
 
 
+def test_who_cannot_wait_any_longer_says_goodbye_behind_what_is_in_flight(wire):
+    wire.link.ask(say("the last line"), 0.0)
+    wire.link.quit("bye", 0.0)
+    wire.link.quit("", 0.0, waits=False)
+    wire.carry()
+    assert [each["t"] for each in wire.end.said[-2:]] == ["say", "quit"]
+    assert wire.end.said[-1] == {"t": "quit", "text": "bye"}
+    wire.link.quit("", 0.0, waits=False)
+    assert wire.link.data_to_send() == b"", "once"
+
+
 def test_quit_without_a_connection_is_at_once():
     link = new_link()
     link.quit("", 0.0)
