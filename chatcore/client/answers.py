@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatcore.client.acts import local_time
+from chatcore.client.events import Refusal
 
 if TYPE_CHECKING:
-    from chatcore.client.events import Answer, Back, Lost, Refusal
+    from chatcore.client.events import Answer, Back, Lost
     from chatcore.client.messages import Ban, Lag, Ok, Person, Request, Room
 
 HINT = "/help lists the commands."
@@ -15,6 +16,8 @@ NAMES_SHOWN = 20
 """People that a line lists on joining: three lines of a narrow terminal; /who lists more."""
 EXCERPT_CHARACTERS = 60
 """Of a text that is too long to be sent: enough to recognise it."""
+UNACKNOWLEDGED = "unacknowledged"
+"""In the place of a refusal's code: nobody refused it, and nobody said that it is stored."""
 MINUTE_S, HOUR_S = 60, 3600
 DONE = {
     "ban": "{name} is banned from {where}{span}.",
@@ -135,7 +138,30 @@ def refusal_words(refusal: Refusal) -> str:
     request = refusal.request
     if request is None or not request.is_line:
         return refusal.words.replace(OPER_IN_ONE_LINE, OPER)
-    return f"Not sent: “{_excerpt(request, refusal.code)}” ({refusal.words.rstrip('.')})"
+    head = "Not acknowledged" if refusal.code == UNACKNOWLEDGED else "Not sent"
+    return f"{head}: “{_excerpt(request, refusal.code)}” ({refusal.words.rstrip('.')})"
+
+
+def left_behind(line: Request, was_sent: bool) -> Refusal:
+    """A line that waits when its speaker leaves. One that was sent may have been said: typed again, it would be twice."""
+    if was_sent:
+        return Refusal(line, UNACKNOWLEDGED, "you left before; it may have been said")
+    return Refusal(line, "", "you left before")
+
+
+def left_behind_words(sent: int, unsent: int) -> list[str]:
+    """The same of the lines of a pipe, which are too many to be told one by one."""
+    words = []
+    if sent:
+        may = "it may" if sent == 1 else "they may"
+        words.append(f"{_lines(sent)} sent and not acknowledged: {may} have been said.")
+    if unsent:
+        words.append(f"{_lines(unsent)} not sent.")
+    return words
+
+
+def _lines(count: int) -> str:
+    return "1 line was" if count == 1 else f"{count:,} lines were"
 
 
 def withdrawn_words(count: int) -> str:

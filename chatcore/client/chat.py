@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from chatcore import __version__
 from chatcore.client import events, exits, messages, questions
+from chatcore.client.answers import left_behind, left_behind_words
 from chatcore.client.commands import (
     Mistake,
     Quit,
@@ -206,17 +207,16 @@ class Chat:
 
     def _left(self, *words: str) -> None:
         code = self._leaving or exits.EXIT_OK
-        unsent = [each for each in self._link.outbox if each.is_line]
-        if unsent or (self._refused and not self._interactive):
+        waiting = self._link.outbox.unanswered()
+        if waiting or (self._refused and not self._interactive):
             code = code or exits.EXIT_UNSENT
-        if unsent and self._interactive:
-            refusals = [events.Refusal(each, "", "you left before") for each in unsent]
+        if self._interactive:
             with suppress(OutputLostError):  # the exit code says it as well
-                for refusal in refusals:
-                    self._teller.complain(self._model.show(refusal))
-        elif unsent:
-            one_or_more = "1 line was" if len(unsent) == 1 else f"{len(unsent):,} lines were"
-            self.last_words.append(f"{one_or_more} not sent.")
+                for line, was_sent in waiting:
+                    self._teller.complain(self._model.show(left_behind(line, was_sent)))
+        else:
+            sent = sum(was_sent for _, was_sent in waiting)
+            self.last_words += left_behind_words(sent, len(waiting) - sent)
         self._end(code, *words)
 
     def _end(self, code: int, *words: str) -> None:

@@ -90,6 +90,11 @@ class Outbox:
             self._waiting.remove(each)
         return [each.request for each in lines]
 
+    def unanswered(self) -> list[tuple[Request, bool]]:
+        """The lines that wait, and of each whether it was ever sent: then it may be stored."""
+        both = (*self._flight.values(), *self._waiting)
+        return [(each.request, each.was_sent) for each in both if each.request.is_line]
+
     def requeue(self) -> None:
         """The connection is gone: nothing is in flight any more."""
         self._waiting.extendleft(reversed(self._flight.values()))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chatcore.client.outbox import MAX_IN_FLIGHT
 from tests.clients.conftest import ROOT
 from tests.clients.puppet import Puppet, line
 
@@ -126,6 +127,39 @@ def test_a_terminal_that_is_gone_ends_it_and_gives_the_alias_back(
     alice.closes_the_window()
     bob.sees("^Alice has left the chat room!$")
     assert (alice.child.wait(), alice.child.exitstatus) == (code, code)
+
+
+def test_what_was_sent_and_not_answered_is_not_called_unsent(
+    chatters: Chatters, puppets: Callable[..., Puppet]
+) -> None:
+    """It may be stored: whoever believes that it is not says it once more."""
+    puppet = puppets()
+    alice = chatters.person(1, address=puppet.address)
+    alice.until(lambda: "#lobby>" in alice.typed, "the prompt")
+    alice.types("on its way")
+    alice.until_quiet(lambda: puppet.heard[-1].get("text") == "on its way", "the line")
+    alice.keys(CTRL_D + CTRL_D)
+    assert alice.ends() == 1
+    (told,) = [each for each in alice.lines if "on its way" in each]
+    assert told == "-- Not acknowledged: “on its way” (you left before; it may have been said)"
+
+
+def test_a_pipe_that_is_ended_tells_what_was_sent_from_what_was_not(
+    chatters: Chatters,
+    puppets: Callable[..., Puppet],
+    wait_for: Callable[..., None],
+) -> None:
+    puppet = puppets()
+    pipe = chatters.pipe(1, address=puppet.address)
+    pipe.send(*(f"line {number}" for number in range(1, MAX_IN_FLIGHT + 2)))
+    wait_for(lambda: len(puppet.heard) == 1 + MAX_IN_FLIGHT, "a hello, and what fits in flight")
+    pipe.process.terminate()
+    result = pipe.ends()
+    assert result.code == 143
+    assert result.err.splitlines() == [
+        "64 lines were sent and not acknowledged: they may have been said.",
+        "1 line was not sent.",
+    ]
 
 
 def test_a_password_that_is_being_typed_without_an_editor_leaves_the_echo_on(
