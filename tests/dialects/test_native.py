@@ -621,6 +621,7 @@ def without_short_cut(data: bytes, most: int) -> tuple[list[Event], list[Event]]
         return short, events()
 
 
+@settings(deadline=None)
 @given(st.lists(FIELDS, max_size=12), st.integers(1, 20))
 def test_the_short_cut_gives_what_the_long_way_gives(
     messages: list[dict[str, object]], most: int
