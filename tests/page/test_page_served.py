@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
+from chatcore.page import FOLDER
 from tests.conftest import eventually
 
 if TYPE_CHECKING:
@@ -65,3 +67,16 @@ def test_fetching_the_page_is_no_news_for_the_log(start: Start, visit: Visit) ->
     assert "fetched" not in server.log
     eventually(lambda: server.log.count("was turned away") == 1, "what is not there is logged")
     assert "secret" not in server.log
+
+
+def test_the_page_names_every_module_that_is_imported_so_that_all_come_at_once() -> None:
+    imported: set[str] = set()
+    unread = {"main.js"}
+    while unread:
+        imported |= unread
+        sources = [(FOLDER / name).read_text() for name in unread]
+        unread = {
+            name for source in sources for name in re.findall(r'from "\./([^"]+)"', source)
+        } - imported
+    named = re.findall(r'rel="modulepreload" href="/([^"]+)"', (FOLDER / "index.html").read_text())
+    assert sorted(named) == sorted(imported - {"main.js"})
