@@ -382,9 +382,15 @@ class Chat:
 
     def _on_signals(self, mask: int, now: float) -> None:
         numbers = self._signals.take()
-        if signal.SIGWINCH in numbers:
-            self._console.resized()
         for number in ENDING_SIGNALS & numbers:
             self._leave("", exits.SIGNAL_EXIT + number)
             self._network.send(self._link.data_to_send())
             self._left()
+        if self._code is not None:
+            return  # a terminal that hangs up sends SIGCONT, too
+        if signal.SIGCONT in numbers:
+            self._console.resumed()
+        elif signal.SIGTSTP in numbers:
+            self._console.suspend()
+        if signal.SIGWINCH in numbers:
+            self._console.resized()

@@ -59,6 +59,7 @@ class Console(Protocol):
     def read(self) -> list[Input]: ...
     def resized(self) -> None: ...
     def suspend(self) -> None: ...
+    def resumed(self) -> None: ...
     def take(self) -> str:
         """The unsent line, out of the way of a question."""
 
@@ -114,6 +115,9 @@ class StreamConsole:
         pass
 
     def suspend(self) -> None:
+        pass
+
+    def resumed(self) -> None:
         pass
 
     def take(self) -> str:
@@ -203,6 +207,10 @@ class TerminalConsole:
     def suspend(self) -> None:
         with told_as_lost():
             self._terminal.suspend()
+
+    def resumed(self) -> None:
+        with told_as_lost():
+            self._terminal.resumed()
 
     def take(self) -> str:
         text = self._editor.take()

@@ -81,9 +81,9 @@ def run(options: Options) -> int:
         return EXIT_UNAVAILABLE if isinstance(fault, ImportError) else EXIT_USAGE
     looks = choose_looks(options, os.environ, mode, stdout_tty=stdout_tty)
     style = Style(looks, lambda: datetime.now().astimezone())
+    if mode is Mode.TERMINAL:
+        return _at_terminal(options, style, trust)
     with Signals(SIGNALS) as signals:
-        if mode is Mode.TERMINAL:
-            return _at_terminal(options, style, signals, trust)
         fd = None if mode is Mode.LISTENING else STDIN
         asks_fd = STDERR if options.json else STDOUT
         console = StreamConsole(fd, bells=stdout_tty and not options.json, asks_fd=asks_fd)
@@ -111,13 +111,14 @@ def _no_tls_words(options: Options, fault: Exception) -> str:
     return f"--tls-ca: {options.tls_ca} holds no certificates (PEM)."
 
 
-def _at_terminal(options: Options, style: Style, signals: Signals, trust: Trust | None) -> int:
+def _at_terminal(options: Options, style: Style, trust: Trust | None) -> int:
     from chatcore.client.commands import concealed
     from chatcore.client.editor import Editor
-    from chatcore.client.terminal import Terminal
+    from chatcore.client.terminal import JOB_SIGNALS, Terminal
 
     editor = Editor(conceal=concealed)
-    with Terminal(STDIN, STDOUT, editor) as terminal:
+    # Elsewhere to be stopped needs no preparation, and the terminal itself stops whoever types.
+    with Signals((*SIGNALS, *JOB_SIGNALS)) as signals, Terminal(STDIN, STDOUT, editor) as terminal:
         console = TerminalConsole(terminal, editor, STDIN)
         return _chat(options, console, style, signals, trust, interactive=True)
 

@@ -100,6 +100,12 @@ class Screen:
         self._columns, self._rows = columns, rows
         return self.erase() + self.show(line)
 
+    def begin_again(self, columns: int, rows: int, line: Line) -> bytes:
+        """Somebody else wrote to the terminal meanwhile: where the input area was is not known any more."""
+        self._area = Area()
+        self._columns, self._rows = columns, rows
+        return f"\r{ERASE_BELOW}".encode() + self.show(line)
+
     def _drawing(self, text: str) -> bytes:
         return (text if self._reflows else f"{WRAP_OFF}{text}{WRAP_ON}").encode()
 

@@ -2,7 +2,8 @@
 
 Invariants: every way out (end, exception, SystemExit of a signal handler, Ctrl-Z, interpreter exit) restores the
 modes and erases the unsent line; each change of the screen is one write, so that nothing else can come between.
-What to write is decided in `chatcore.client.screen`. Signals are the caller's: it calls `resized` and `suspend`.
+What to write is decided in `chatcore.client.screen`. Signals are the caller's: it calls `resized`, `suspend` and
+`resumed`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ ASSUMED_COLUMNS, ASSUMED_ROWS = 80, 24
 """Where the terminal says 0 (a serial line, `expect`): what a VT100 had."""
 LAST_WRITE_MS = 500
 """For the last bytes to a terminal that takes none (Ctrl-S, a stalled connection): leaving matters more."""
+
+JOB_SIGNALS = (signal.SIGTSTP, signal.SIGCONT)
+"""Stop, unless somebody sent SIGSTOP, and go on."""
 
 BELL = b"\a"
 PASTE_BRACKETS_ON, PASTE_BRACKETS_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
@@ -113,18 +117,27 @@ class Terminal:
 
     def suspend(self) -> None:
         self._leave()
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        # that we go on is no news here: nobody is to call `resumed`
+        handlers = {each: signal.signal(each, signal.SIG_DFL) for each in JOB_SIGNALS}
         try:
             # the whole group, as the terminal itself does it: the shell waits for all of a pipeline
             os.kill(0, signal.SIGTSTP)
         finally:
-            signal.signal(signal.SIGTSTP, handler or signal.SIG_DFL)
+            for each, handler in handlers.items():
+                signal.signal(each, handler or signal.SIG_DFL)
         self._go_in()
+
+    def resumed(self) -> None:
+        """We were stopped without a word, and a shell has had the terminal: its modes, pastes and screen are new."""
+        if self._modes is None:
+            return
+        self._set_modes(termios.TCSADRAIN, _raw(self._modes))
+        self._write(PASTE_BRACKETS_ON + self._screen.begin_again(*self._size(), self._line()))
 
     def _go_in(self) -> None:
         modes = termios.tcgetattr(self._stdin)
         self._modes = modes
-        termios.tcsetattr(self._stdin, termios.TCSADRAIN, _raw(modes))
+        self._set_modes(termios.TCSADRAIN, _raw(modes))
         # it may have become another size while we were not looking
         drawn = self._screen.resize(*self._size(), self._line())
         self._write(PASTE_BRACKETS_ON + drawn)
@@ -137,10 +150,19 @@ class Terminal:
             with suppress(OSError):
                 self._write(self._screen.erase() + AS_IT_WAS, LAST_WRITE_MS)
         finally:  # also when a second signal comes meanwhile
-            with suppress(termios.error):
+            with suppress(OSError):
                 # TCSADRAIN would wait for a terminal that takes nothing
-                termios.tcsetattr(self._stdin, termios.TCSANOW, self._modes)
+                self._set_modes(termios.TCSANOW, self._modes)
             self._modes = None
+
+    def _set_modes(self, when: int, modes: Modes) -> None:
+        """Who is in the background is stopped here, and tries again in the foreground. Raises OSError."""
+        while True:
+            try:
+                return termios.tcsetattr(self._stdin, when, modes)
+            except termios.error as fault:  # which is no OSError
+                if fault.args[0] != errno.EINTR:
+                    raise OSError(*fault.args) from fault
 
     def _line(self) -> Line:
         return Line(self._editor.shown_prompt, self._editor.shown, self._editor.cursor)

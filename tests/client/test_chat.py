@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import termios
+import tty
 from pathlib import Path
 
 import pexpect
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30
 COLUMNS = 120
 PASTE_ON, PASTE_OFF = "\x1b[200~", "\x1b[201~"
+CLIENT = 'from chatcore.client import main; raise SystemExit(main(alias="Alice"))'
 ENVIRON = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1", "TZ": "UTC"}
 
 
@@ -46,6 +48,23 @@ def start(loopback_server):
     yield start
     for child in children:
         child.close(force=True)
+
+
+@pytest.fixture
+def shell():
+    """A shell that controls jobs, at a terminal."""
+    child = pexpect.spawn(
+        "/bin/sh",
+        ["-i"],
+        env={**ENVIRON, "PS1": "shell$ "},
+        cwd=str(ROOT),
+        dimensions=(24, COLUMNS),
+        timeout=DEADLINE_S,
+        encoding="utf-8",
+    )
+    child.expect_exact("shell$ ")
+    yield child
+    child.close(force=True)
 
 
 def joined(child):
@@ -185,6 +204,24 @@ def test_ways_out_by_signal_restore_the_terminal(start, number):
     child.kill(number)
     assert exit_code(child) == 128 + number
     assert modes(child) == child.before_modes
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGTSTP])
+def test_stopped_by_somebody_else_it_takes_the_terminal_back(loopback_server, shell, number):
+    """A shell has the terminal meanwhile, as it likes it: echoing, and with pastes that send their line ends."""
+    shell.sendline(f"{sys.executable} -c '{CLIENT}' 127.0.0.1:{loopback_server.port}")
+    raw = modes(joined(shell))
+    shell.send("half")
+    shell.expect_exact("half")
+    os.kill(os.tcgetpgrp(shell.child_fd), number)
+    shell.expect_exact("shell$ ")
+    assert ("\x1b[?2004l" in shell.before) is (number is signal.SIGTSTP), "given back if asked to"
+    shell.sendline(r"stty sane; printf '\033[?2004l'; fg")
+    shell.expect_exact("\x1b[?2004h")
+    shell.expect_exact("#lobby> half")
+    assert modes(shell)[tty.LFLAG] == raw[tty.LFLAG], "no echo, and keys one by one"
+    shell.send("\x15\x04")
+    shell.expect_exact("shell$ ")
 
 
 def test_lines_that_could_not_be_sent_are_told_on_leaving(start, loopback_server):
