@@ -191,9 +191,11 @@ class Chat:
 
     @property
     def _is_done(self) -> bool:
-        """The input has ended, and all of it is answered; the last thing is a goodbye."""
-        said_all = self._input_ended and not self._patience.waiting
-        return said_all and self._leaving is None and self._link.state is State.JOINED
+        """The input has ended, and all of it is answered; the last thing is a goodbye, if one is in."""
+        if not self._input_ended or self._patience.waiting or self._leaving is not None:
+            return False
+        lost = self._link.state is State.OFFLINE and self._patience.was_joined
+        return lost or self._link.state is State.JOINED
 
     def _leave(self, words: str, code: int) -> None:
         """Say goodbye when all is acknowledged; the second time, or without a connection, at once."""

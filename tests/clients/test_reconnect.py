@@ -140,6 +140,18 @@ def test_a_pipe_outlives_a_cut_and_still_leaves_with_0(
     ]
 
 
+def test_a_pipe_that_has_said_all_does_not_wait_for_a_server_that_is_gone(
+    chatters: Chatters,
+) -> None:
+    server = chatters.server()
+    pipe = chatters.pipe(1)
+    pipe.send("all that there is")
+    pipe.reads("Alice: all that there is")
+    server.kill()
+    pipe.reads("disconnected")
+    assert pipe.ends().code == 0
+
+
 def test_after_a_killed_server_what_waited_goes_to_the_next_one_once(chatters: Chatters) -> None:
     server = chatters.server()
     port = str(server.address[1])
