@@ -57,7 +57,7 @@ LEAVE_S = 5.0
 MAX_WAIT_S = 60.0
 PASSWORD_HINT = "Give it with --password-file FILE, or in the variable CHATCORE_PASSWORD."
 
-ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+ENDING_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 SIGNALS = (*ENDING_SIGNALS, signal.SIGWINCH)
 
 

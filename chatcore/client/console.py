@@ -12,7 +12,7 @@ import os
 import select
 import termios
 import tty
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from chatcore.client.editor import EndOfInput, Submit
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chatcore.client.editor import Complete, Editor, Input
-    from chatcore.client.terminal import Modes, Terminal
+    from chatcore.client.terminal import Modes, Terminal, Writing
 
 READ_BYTES = 16 * 1024
 """A read may hold this many empty-ish lines at most, beyond what the loop lets wait."""
@@ -72,8 +72,16 @@ class StreamConsole:
     `asks_fd`: where questions are asked; not among what a program reads.
     """
 
-    def __init__(self, input_fd: int | None, *, bells: bool, asks_fd: int = STDOUT) -> None:
+    def __init__(
+        self,
+        input_fd: int | None,
+        *,
+        bells: bool,
+        asks_fd: int = STDOUT,
+        writing: Writing = nullcontext,
+    ) -> None:
         self.input_fd = input_fd
+        self._writing = writing
         self._bells = bells
         self._asks_fd = asks_fd
         self._modes: Modes | None = None
@@ -81,15 +89,15 @@ class StreamConsole:
         self._input = LineInput()
 
     def show(self, lines: list[str]) -> None:
-        write_lines(STDOUT, lines)
+        write_lines(STDOUT, lines, self._writing)
 
     def complain(self, lines: list[str]) -> None:
-        write_lines(STDERR, lines)
+        write_lines(STDERR, lines, self._writing)
 
     def prompt(self, words: str, *, asks: bool, hidden: bool) -> None:
         self._echo(not hidden)  # before the question: who is asked may answer at once
         if asks:
-            write_lines(self._asks_fd, [words.strip()])
+            write_lines(self._asks_fd, [words.strip()], self._writing)
         self._input.keeps_empty = asks
 
     def completes(self, complete: Complete) -> None:
@@ -97,7 +105,7 @@ class StreamConsole:
 
     def bell(self) -> None:
         if self._bells:
-            write(STDOUT, BELL)
+            write(STDOUT, BELL, self._writing)
 
     def read(self) -> list[Input]:
         if self.input_fd is None:
@@ -253,18 +261,20 @@ class LineInput:
         self._kept += part[: MAX_KEPT_BYTES - len(self._kept)]
 
 
-def write_lines(fd: int, lines: list[str]) -> None:
+def write_lines(fd: int, lines: list[str], writing: Writing = nullcontext) -> None:
     """At once: who reads a pipe is not kept waiting by a buffer."""
-    write(fd, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    write(fd, data, writing)
 
 
-def write(fd: int, data: bytes) -> None:
+def write(fd: int, data: bytes, writing: Writing) -> None:
     """All of it."""
     rest = memoryview(data)
     with told_as_lost():
         while rest:
             try:
-                rest = rest[os.write(fd, rest) :]
+                with writing(fd):
+                    rest = rest[os.write(fd, rest) :]
             except BlockingIOError:  # somebody who shares the pipe made it so
                 select.select([], [fd], [])
 

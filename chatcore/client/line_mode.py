@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from chatcore.client.chat import SIGNALS, Chat
+from chatcore.client.chat import ENDING_SIGNALS, SIGNALS, Chat
 from chatcore.client.console import STDERR, STDOUT, OutputLostError, StreamConsole, TerminalConsole
 from chatcore.client.exits import (
     EXIT_IO,
@@ -21,6 +21,7 @@ from chatcore.client.exits import (
     EXIT_SIGPIPE,
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
+    SIGNAL_EXIT,
 )
 from chatcore.client.signals import Signals
 from chatcore.client.style import Looks, Style, wants_color
@@ -83,10 +84,15 @@ def run(options: Options) -> int:
     style = Style(looks, lambda: datetime.now().astimezone())
     if mode is Mode.TERMINAL:
         return _at_terminal(options, style, trust)
-    with Signals(SIGNALS) as signals:
+    with Signals(SIGNALS, ENDING_SIGNALS) as signals:
         fd = None if mode is Mode.LISTENING else STDIN
         asks_fd = STDERR if options.json else STDOUT
-        console = StreamConsole(fd, bells=stdout_tty and not options.json, asks_fd=asks_fd)
+        console = StreamConsole(
+            fd,
+            bells=stdout_tty and not options.json,
+            asks_fd=asks_fd,
+            writing=signals.writing,
+        )
         interactive = mode is Mode.APPENDING
         return _chat(options, console, style, signals, trust, interactive=interactive)
 
@@ -118,7 +124,10 @@ def _at_terminal(options: Options, style: Style, trust: Trust | None) -> int:
 
     editor = Editor(conceal=concealed)
     # Elsewhere to be stopped needs no preparation, and the terminal itself stops whoever types.
-    with Signals((*SIGNALS, *JOB_SIGNALS)) as signals, Terminal(STDIN, STDOUT, editor) as terminal:
+    with (
+        Signals((*SIGNALS, *JOB_SIGNALS), ENDING_SIGNALS) as signals,
+        Terminal(STDIN, STDOUT, editor, signals.writing) as terminal,
+    ):
         console = TerminalConsole(terminal, editor, STDIN)
         return _chat(options, console, style, signals, trust, interactive=True)
 
@@ -136,6 +145,8 @@ def _chat(
     try:
         code = chat.run()
     except OutputLostError as fault:
+        for number in ENDING_SIGNALS & signals.take():
+            return SIGNAL_EXIT + number
         if fault.is_reader_gone:
             # Quietly: whoever closed the pipe knows. Nothing is left undone by one who only listens.
             return EXIT_OK if options.listen else EXIT_SIGPIPE

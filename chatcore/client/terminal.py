@@ -15,14 +15,15 @@ import select
 import signal
 import termios
 import tty
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from chatcore.client.layout import wrap
 from chatcore.client.screen import RESET_COLOR, WRAP_ON, Line, Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from chatcore.client.editor import Editor
 
@@ -52,6 +53,8 @@ REFLOWING = {
 }
 """Variables of terminals that break their rows anew when they become narrower. xterm, screen, the console do not."""
 
+Writing: TypeAlias = "Callable[[int], AbstractContextManager[object]]"
+"""In it a file descriptor is written to; it may break a write off, with an OSError."""
 Modes: TypeAlias = "list[Any]"
 """What `termios.tcgetattr` returns: numbers, and a list of the control characters."""
 INPUT_COOKING = (
@@ -68,8 +71,15 @@ LOCAL_COOKING = termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | 
 
 
 class Terminal:
-    def __init__(self, stdin_fd: int, stdout_fd: int, editor: Editor) -> None:
+    def __init__(
+        self,
+        stdin_fd: int,
+        stdout_fd: int,
+        editor: Editor,
+        writing: Writing = nullcontext,
+    ) -> None:
         self._stdin, self._stdout = stdin_fd, stdout_fd
+        self._writing = writing
         self._editor = editor
         self._screen = Screen(*self._size(), reflows=reflows(os.environ))
         self._modes: Modes | None = None
@@ -148,7 +158,7 @@ class Terminal:
             return
         try:
             with suppress(OSError):
-                self._write(self._screen.erase() + AS_IT_WAS, LAST_WRITE_MS)
+                self._write_last(self._screen.erase() + AS_IT_WAS)
         finally:  # also when a second signal comes meanwhile
             with suppress(OSError):
                 # TCSADRAIN would wait for a terminal that takes nothing
@@ -173,16 +183,26 @@ class Terminal:
             return columns or ASSUMED_COLUMNS, rows or ASSUMED_ROWS
         return ASSUMED_COLUMNS, ASSUMED_ROWS
 
-    def _write(self, data: bytes, patience_ms: int | None = None) -> None:
-        """`patience_ms`: what a terminal does not take by then is dropped."""
+    def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            if patience_ms is not None and not _wait(self._stdout, select.POLLOUT, patience_ms):
-                return
             try:
-                rest = rest[os.write(self._stdout, rest) :]
+                with self._writing(self._stdout):
+                    rest = rest[os.write(self._stdout, rest) :]
             except BlockingIOError:
-                _wait(self._stdout, select.POLLOUT, patience_ms)
+                _wait(self._stdout, select.POLLOUT)
+
+    def _write_last(self, data: bytes) -> None:
+        """What the terminal does not take in time is dropped."""
+        rest = memoryview(data)
+        blocks = os.get_blocking(self._stdout)
+        # "Takes something" is no promise: with room for a single byte, a terminal waits with a line end.
+        os.set_blocking(self._stdout, False)
+        try:
+            while rest and _wait(self._stdout, select.POLLOUT, LAST_WRITE_MS):
+                rest = rest[os.write(self._stdout, rest) :]
+        finally:
+            os.set_blocking(self._stdout, blocks)
 
 
 def reflows(environ: Mapping[str, str]) -> bool:

@@ -47,3 +47,34 @@ def test_another_thread_can_wake_and_that_is_no_signal():
         assert signals.take() == set()
         thread.join()
     signals.wake()  # too late: nobody listens, nothing happens
+
+
+def test_a_write_that_nobody_takes_ends_with_a_signal_that_wants_the_end(usr1):
+    reader, writer = os.pipe()
+
+    def fill():
+        while True:
+            os.write(writer, b"x" * select.PIPE_BUF)
+
+    def kill_when_full():
+        poll = select.poll()
+        poll.register(writer, select.POLLOUT)
+        while poll.poll(0):
+            pass
+        for number in (signal.SIGUSR2, usr1):  # the first is no reason to give up
+            # not to the process: with the first on its way the kernel may hand the second to this thread
+            signal.pthread_kill(threading.main_thread().ident, number)
+
+    with Signals([usr1, signal.SIGUSR2], frozenset({usr1})) as signals:
+        threading.Thread(target=kill_when_full).start()
+        with signals.writing(writer), pytest.raises(InterruptedError):
+            fill()
+        assert usr1 in signals.take(), "it is told to who asks"
+        os.kill(os.getpid(), usr1)
+        with pytest.raises(InterruptedError), signals.writing(writer):
+            pytest.fail("it came before, and nobody takes anything")
+        os.read(reader, 2 * select.PIPE_BUF)
+        with signals.writing(writer):
+            os.write(writer, b"somebody does")
+    os.close(reader)
+    os.close(writer)

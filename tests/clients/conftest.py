@@ -16,6 +16,7 @@ import termios
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from fcntl import ioctl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,11 @@ class Person:
     def modes(self) -> str:
         """The modes of the terminal now."""
         return repr(termios.tcgetattr(self.child.child_fd))
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the terminal was sent and nobody has read."""
+        return int.from_bytes(ioctl(self.child.child_fd, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def resize(self, columns: int, rows: int) -> None:
         """The window gets another size, which the client is told by SIGWINCH."""

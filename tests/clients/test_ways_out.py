@@ -14,7 +14,7 @@ import pytest
 
 from chatcore.client.outbox import MAX_IN_FLIGHT
 from tests.clients.conftest import ROOT
-from tests.clients.puppet import Puppet, line
+from tests.clients.puppet import Puppet, line, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +127,28 @@ def test_a_terminal_that_is_gone_ends_it_and_gives_the_alias_back(
     alice.closes_the_window()
     bob.sees("^Alice has left the chat room!$")
     assert (alice.child.wait(), alice.child.exitstatus) == (code, code)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("options", [(), ("--plain",)])
+def test_a_terminal_that_takes_nothing_keeps_nobody_from_leaving(
+    chatters: Chatters,
+    puppets: Callable[..., Puppet],
+    wait_for: Callable[..., None],
+    options: tuple[str, ...],
+    number: signal.Signals,
+) -> None:
+    """Its connection stands still, or somebody has pressed Ctrl-S."""
+    puppet = puppets()
+    alice = chatters.person(1, *options, address=puppet.address)
+    alice.until(lambda: "commands." in "".join(alice.lines), "the welcome")
+    puppet.says(b"".join(said(seq, "y" * 1000) for seq in range(1, 200)))
+    seen = [0]
+    wait_for(lambda: seen.append(alice.unread) or seen[-1] == seen[-2] > 0, "no more is taken")
+    alice.child.kill(number)
+    wait_for(lambda: not alice.child.isalive(), "its end")
+    assert alice.child.exitstatus == 128 + number
+    assert puppet.heard[-1]["t"] == "quit"
 
 
 def test_what_was_sent_and_not_answered_is_not_called_unsent(
