@@ -178,7 +178,7 @@ class Terminal:
 
     @property
     def panes(self) -> dict[str, str]:
-        """The demo's panes by their name, and what each shows; empty while there are none."""
+        """The demo's panes by their name, and what each has shown; empty while there are none."""
         found: dict[str, str] = {}
         for path in self.folder.glob("tmp.*/tmux"):
             socket = ("-S", str(path))
@@ -186,7 +186,9 @@ class Terminal:
                 listed = self.tmux("list-panes", "-a", "-F", "#{pane_id} #{@name}", socket=socket)
                 for line in listed.splitlines():
                     pane, _, name = line.partition(" ")
-                    found[name] = self.tmux("capture-pane", "-p", "-t", pane, socket=socket)
+                    # From the first line on: what the server says later may have moved others out of sight.
+                    whole = ("capture-pane", "-p", "-S", "-", "-t", pane)
+                    found[name] = self.tmux(*whole, socket=socket)
             except subprocess.CalledProcessError:
                 return {}  # it begins, or ends, at this moment
         return found
