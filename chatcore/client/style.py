@@ -16,6 +16,7 @@ from chatcore.client.answers import and_others
 from chatcore.client.lines import Kind, Line
 from chatcore.client.names import fold
 from chatcore.client.safe import safe, safe_lines
+from chatcore.dialects.wording import missed_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,7 +124,7 @@ class Style:
             case Kind.CROWD_JOINED | Kind.CROWD_LEFT:
                 return [self._crowd(line)]
             case Kind.MISSED:
-                return [self._dim(_missed(line.count))]
+                return [self._dim(missed_words(line.count))]
             case Kind.CONNECTED:
                 return ["Connected to the server!"]
             case Kind.NOTICE | Kind.REFUSED:
@@ -166,9 +167,3 @@ class Style:
 
     def _dim(self, text: str) -> str:
         return f"{DIM}{text}{RESET}" if self._looks.color else text
-
-
-def _missed(count: int) -> str:
-    if not count:
-        return "— what was said before this is no longer kept —"
-    return f"— {count:,} line{'s' if count > 1 else ''} missed —"

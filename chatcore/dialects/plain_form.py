@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from chatcore.dialects.act_form import act_line, ban_list, moderation_log
-from chatcore.dialects.wording import and_others, notice
+from chatcore.dialects.wording import and_others, missed_words, notice
 from chatcore.hub.reply import (
     Ack,
     BanList,
@@ -68,9 +68,6 @@ NAMES_SHOWN = 20
 """People that a line lists on joining: three lines of a narrow terminal; /who lists more."""
 
 
-DELETED = "— what was said before this is no longer kept —\n".encode()
-
-
 class PlainForm:
     """How plain readers see records; see `chatcore.log.reader.Form`."""
 
@@ -86,9 +83,7 @@ class PlainForm:
 
     @staticmethod
     def gap(stream: str, missed: int, next_seq: int) -> bytes:
-        if not missed:
-            return DELETED
-        return f"— {missed:,} line{'s' if missed > 1 else ''} missed —\n".encode()
+        return f"{missed_words(missed)}\n".encode()
 
 
 @lru_cache(1024)  # people who speak at one time

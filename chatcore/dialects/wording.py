@@ -5,7 +5,16 @@ from __future__ import annotations
 from chatcore.hub.reply import Refusal
 from chatcore.hub.text import shown
 
-__all__ = ["LINE_BYTES", "TEXT_LINES", "TRIES", "and_others", "notice", "shown", "too_long"]
+__all__ = [
+    "LINE_BYTES",
+    "TEXT_LINES",
+    "TRIES",
+    "and_others",
+    "missed_words",
+    "notice",
+    "shown",
+    "too_long",
+]
 """`shown` for the client, which knows dialects and no hub: the same stand-ins on both sides of the wire."""
 
 LINE_BYTES = 4_096
@@ -36,3 +45,10 @@ def and_others(names: tuple[str, ...], count: int) -> str:
     if others > 0:
         return f"{', '.join(names)} and {others:,} other{'s' if others > 1 else ''}"
     return " and ".join(names) if len(names) <= 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def missed_words(lines: int) -> str:
+    """The notice in the place of lines that a reader will not get; 0: how many there were, nobody knows any more."""
+    if not lines:
+        return "— what was said before this is no longer kept —"
+    return f"— {lines:,} line{'s' if lines > 1 else ''} missed —"

@@ -86,8 +86,8 @@ def test_a_disk_far_behind_holds_back_those_who_speak_and_nobody_else(
     assert ann.lines[-1].startswith("-- In #lobby")
 
 
-@pytest.mark.usefixtures("large_reads")
-def test_a_connection_that_is_held_back_may_go(house: Any, disk: Disk) -> None:
+def held_back(house: Any, disk: Disk) -> tuple[Any, Any]:
+    """Ann has said more than may wait for the disk, so what Bob says is not decided."""
     disk.ready = True
     ann, bob = house.plain("Ann"), house.plain("Bob")
     disk.ready = False
@@ -96,6 +96,12 @@ def test_a_connection_that_is_held_back_may_go(house: Any, disk: Disk) -> None:
     house.rest()
     bob.say("held")
     house.rest()
+    return ann, bob
+
+
+@pytest.mark.usefixtures("large_reads")
+def test_a_connection_that_is_held_back_may_go(house: Any, disk: Disk) -> None:
+    ann, bob = held_back(house, disk)
     house.exchange.lost(house.connection_of(bob), "test")
     house.rest()
     assert bob.closes == 1
@@ -345,14 +351,7 @@ def test_whoever_was_kicked_out_of_a_big_room_reads_no_more_of_it_with_a_slow_di
 
 @pytest.mark.usefixtures("large_reads")
 def test_whoever_is_put_out_while_held_back_keeps_nobody_awake(house: Any, disk: Disk) -> None:
-    disk.ready = True
-    ann, bob = house.plain("Ann"), house.plain("Bob")
-    disk.ready = False
-    for _ in range(UNSAVED_CHARS // 60_000 + 1):
-        ann.say(*["x" * 4_000] * 15)
-    house.rest()
-    bob.say("held")
-    house.rest()
+    _, bob = held_back(house, disk)
     bob.blocked = True
     house.server.stop()
     disk.ready = True

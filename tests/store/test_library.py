@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcore.dialects.native_form import NativeForm
-from chatcore.dialects.plain_form import DELETED, PlainForm
+from chatcore.dialects.plain_form import PlainForm
 from chatcore.log.archive import Found, Part, Past, Rest, Search, Stretch, Unreadable
 from chatcore.log.log import Log
 from chatcore.log.paging import first_page, last_page
@@ -266,7 +266,9 @@ def test_a_reader_behind_what_retention_removed_is_told_so_in_each_room_and_read
     plain = Rest((lobby,), 3, 5, PlainForm())
     assert rest(batches, plain) == Stretch(b"Ann: line 4\nAnn: line 5\n", 5)
     gone = Rest((lobby,), 0, 2, PlainForm())
-    assert rest(batches, gone) == Stretch(DELETED, 2)
+    assert rest(batches, gone) == Stretch(
+        "— what was said before this is no longer kept —\n".encode(), 2
+    )
 
 
 def test_what_retention_is_about_to_remove_is_in_no_page(kept: Kept, batches: Batches) -> None:
