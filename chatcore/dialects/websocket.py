@@ -241,6 +241,8 @@ class Web(Native):
     def run(self, data: bytes) -> Run | None:
         if not self.idle or self._rest or self._protocol.current_size is not None:
             return None
+        if len(data) > NATIVE_LINE_BYTES:
+            return None  # as in `Native`
         messages, end = whole_texts(data, 0)
         if end < len(data):
             return None

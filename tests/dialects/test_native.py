@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chatcore.dialects import native
 from chatcore.dialects.dialect import Hangup
 from chatcore.dialects.native import NATIVE_LINE_BYTES, TRIES, Native
+from chatcore.dialects.wording import LINE_BYTES
 from chatcore.hub.command import (
     Away,
     Dm,
@@ -324,7 +325,7 @@ def test_of_duplicate_keys_the_last_one_counts() -> None:
 def test_a_text_of_exactly_the_limit_passes_however_it_is_escaped(text: str) -> None:
     data = line(t="say", id="x", room="#a", text=text)
     assert len(data) <= NATIVE_LINE_BYTES
-    assert joined(data) == [Say("#a", text, 1, ("x",))]
+    assert unmarked(joined(data)) == [Say("#a", text, 1, ("x",))]
 
 
 def test_a_line_of_32_kib_passes_and_a_longer_one_is_refused_once() -> None:
@@ -685,3 +686,39 @@ def test_the_short_cut_is_taken() -> None:
             assert native.simple_run("\n".join(lines).encode()) == Say(
                 "#x", "y\n [z], ", 2, ("a", "b"), clean=True
             )
+
+
+def say_lines(count: int, text: str) -> list[str]:
+    return [
+        json.dumps({"t": "say", "room": "#x", "text": text, "id": f"a{number}"})
+        for number in range(count)
+    ]
+
+
+def test_the_short_cut_is_taken_for_a_read_full_of_lines() -> None:
+    run = native.simple_run("\n".join(say_lines(500, "y" * 60)).encode())
+    assert run is not None
+    assert run[2] == 500
+
+
+@pytest.mark.parametrize("size", [LINE_BYTES, LINE_BYTES + 1])
+def test_the_short_cut_knows_the_longest_text_among_others(size: int) -> None:
+    lines = [*say_lines(3, "y"), *say_lines(4, "y" * size)[3:]]
+    short, long = without_short_cut("".join(f"{line}\n" for line in lines).encode(), 8)
+    assert short == long
+    assert any(isinstance(event, Mistake) for event in short) == (size > LINE_BYTES)
+
+
+def test_a_read_beyond_the_longest_message_is_decided_in_parts() -> None:
+    dialect = Native()
+    dialect.reply(WELCOME)
+    data = "".join(f"{line}\n" for line in say_lines(700, "y")).encode()
+    assert dialect.next(1_000) is None  # all is taken: the short cut may be
+    assert dialect.run(data) is None
+    dialect.feed(data)
+    assert [
+        event.lines for event in iter(lambda: dialect.next(1_000), None) if isinstance(event, Say)
+    ] == [
+        native.LINES_AT_ONCE,
+        700 - native.LINES_AT_ONCE,
+    ]
