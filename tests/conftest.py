@@ -41,6 +41,9 @@ TAIL_LINES = 15
 NO_FLOOD = "[flood]\nenabled = false\n"
 """The configuration of most tests: they say more at once than a person does."""
 
+# Under `nohup`, a hang-up would pass all that is started here by, and the tests of what it does with it would wait.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 CONNECTED = " (has|have) connected to the chat room$"
 
 Message: TypeAlias = dict[str, Any]
