@@ -41,8 +41,10 @@ TAIL_LINES = 15
 NO_FLOOD = "[flood]\nenabled = false\n"
 """The configuration of most tests: they say more at once than a person does."""
 
-# Under `nohup`, a hang-up would pass all that is started here by, and the tests of what it does with it would wait.
+# What `nohup` and a shell's `&` ignore, all that is started here would ignore too, and the tests of it would wait.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONNECTED = " (has|have) connected to the chat room$"
 
