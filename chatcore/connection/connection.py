@@ -180,8 +180,12 @@ class Connection:
         if not data:
             self._end()
         elif not self._draining:
-            self._read_bytes = READ_BYTES if len(data) >= USUAL_READ_BYTES else USUAL_READ_BYTES
             self._arrived.append((self, data))
+            if len(data) >= USUAL_READ_BYTES:
+                self._read_bytes = READ_BYTES
+                self._reactor.took_much()
+            else:
+                self._read_bytes = USUAL_READ_BYTES
 
     def on_writable(self) -> None:
         if self._tls is not None and not self.writing:

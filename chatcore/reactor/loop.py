@@ -127,6 +127,8 @@ class Reactor:
         """Events that the last turn found."""
         self._ended = self._took_s = 0.0
         """When the last turn ended, and how long it took."""
+        self._much = False
+        """The handler that ran last has read what takes long to deal with."""
         self.running_now: Handler | None = None
         """Whose work is being done: who is told of a fault in it. Whoever does that of several in a row says whose."""
         self._running = False
@@ -175,6 +177,10 @@ class Reactor:
     def call_soon(self, callback: Callable[[], None], owner: Handler | None = None) -> None:
         """Run it in the next turn, which then does not wait."""
         self._soon.append(self._owned(callback, owner))
+
+    def took_much(self) -> None:
+        """To be called by a handler that read a lot: the clock is looked at right behind it, and not after 16 of them."""
+        self._much = True
 
     def go_on(self) -> None:
         """The next turn does not wait: there is something to do."""
@@ -241,7 +247,7 @@ class Reactor:
         it does not when there is something else to do."""
         before, found = self._found, self._handled
         for _ in range(SECOND_LOOKS):
-            if self._ready or self._handled < BUSY:
+            if self._ready or self._handled < BUSY or self._clock() - began >= BATCH_S:
                 break
             self._select(0.0)
             self._guarded(self._handle)
@@ -312,7 +318,8 @@ class Reactor:
             if mask & READ:
                 handler.on_readable()
             left -= 1
-            if not left:
+            if not left or self._much:
+                self._much = False
                 self.after_reading()
                 if self._clock() - self.now >= BATCH_S:
                     break

@@ -66,6 +66,19 @@ def test_what_comes_is_passed_on_a_read_at_a_time(
     assert [len(data) for data in service.data[2:]] == [5, USUAL_READ_BYTES], "and then little"
 
 
+def test_of_a_large_read_the_reactor_is_told(
+    house: Any, sock: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(house.reactor, "took_much", lambda: told.append(1))
+    sock.incoming.append(b"x" * (USUAL_READ_BYTES - 1))
+    house.turn()
+    assert not told
+    sock.incoming.append(b"x" * USUAL_READ_BYTES)
+    house.turn()
+    assert told
+
+
 def test_a_spurious_readiness_is_nothing(
     sock: Any, service: Service, connection: Connection
 ) -> None:

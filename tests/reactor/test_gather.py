@@ -179,6 +179,18 @@ def test_what_is_left_over_is_counted_where_it_is_handled(room):
     assert sum(counted) == 40
 
 
+def test_a_turn_whose_time_is_used_up_looks_for_no_more(room):
+    def another_speaks() -> None:
+        room.clock.advance(1.01 * BATCH_S)
+        room.selector.ready[102] = READ
+
+    room.people[101].then = another_speaks
+    room.turn([100, 101])
+    assert room.turns == [2]
+    room.reactor.turn()
+    assert room.turns == [2, 1]
+
+
 def test_to_wait_for_more_is_no_work(room):
     room.turn(PEOPLE)
     before_s = room.reactor.stats.busy_s

@@ -188,6 +188,33 @@ def test_a_long_batch_is_shared_out_over_turns_and_nobody_is_left_out(
     assert not any(selector.waits[1:])  # nothing waits while events are at hand
 
 
+def test_who_reads_much_does_not_keep_the_others_of_the_turn_waiting(
+    reactor, selector, clock, recorder
+):
+    """What is read is decided a few handlers later; sixteen large reads would be a second for everybody."""
+    told: list[str] = []
+    undecided: list[str] = []
+
+    def read_much() -> None:
+        undecided.append("much")
+        reactor.took_much()
+
+    def decide() -> None:
+        clock.advance(1.01 * BATCH_S * len(undecided))
+        undecided.clear()
+
+    reactor.after_reading = decide
+    reactor.after_turn = lambda: told.append("tick")
+    for fd in range(100, 103):
+        handler = recorder(f"{fd}", told)
+        handler.then = read_much
+        reactor.watch(fd, handler, read=True, write=False)
+        selector.ready[fd] = READ
+    for _ in range(3):
+        reactor.turn()
+    assert told == ["100r", "tick", "101r", "tick", "102r", "tick"]
+
+
 def test_what_is_carried_over_goes_first(reactor, selector, clock, recorder):
     told: list[str] = []
     slow_crowd(reactor, selector, clock, recorder, CLOCK_EVERY + 3, told)
