@@ -92,6 +92,7 @@ def configure(level: str, stream: TextIO | None = None, log_format: str = "human
     """Send the program's log to `stream` (stderr). The caller closes what this returns."""
     # Not one of these is printed, and each costs a system call or a walk up the stack for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as the Logging HOWTO says, under Optimization
     taken = sys.stderr if stream is None else stream
     console = Console(taken)
     console.setFormatter(form(log_format, taken, os.environ))

@@ -81,10 +81,9 @@ class Decision(NamedTuple):
 def view_of(world: World, room: Room, most: int, joining: Session | None = None) -> RoomView:
     """The room as its people see it; `joining` counts as there already."""
     members = room.members.values()
-    person = world.presence.person
-    people = tuple(person(member) for member in islice(members, most))
+    people = world.presence.people(islice(members, most))
     size = len(members)
     if joining is not None and joining.sid not in room.members:
-        people += (person(joining),)
+        people += (world.presence.person(joining),)
         size += 1
     return RoomView(room.name, room.topic, size, people)

@@ -12,12 +12,16 @@ from chatcore.hub.bans import network, place
 from chatcore.hub.reply import Person
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chatcore.hub.bans import Network
     from chatcore.hub.session import Session
 
 HERE = "here"
 AWAY = "away"
 GRACE = "grace"
+
+_new = tuple.__new__
 
 
 class Presence:
@@ -90,6 +94,19 @@ class Presence:
         """Seconds until the hold ends; None if the session is not in grace."""
         until = self._grace.get(sid)
         return None if until is None else max(0.0, until - now)
+
+    def people(self, sessions: Iterable[Session]) -> tuple[Person, ...]:
+        """As `person` says of each: nearly all are here, and a hundred are told to everybody who joins a big room."""
+        grace, away, person = self._grace, self._away, self.person
+        return tuple(
+            [
+                # As `Person(…)`, in half the time.
+                _new(Person, (each.alias, HERE, ""))
+                if each.sid not in grace and each.sid not in away
+                else person(each)
+                for each in sessions
+            ]
+        )
 
     def person(self, session: Session) -> Person:
         sid = session.sid
