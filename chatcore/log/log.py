@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatcore.log.record import Said, last_seq, streams_of
+from chatcore.log.shelf import Shelf
 from chatcore.log.stream import Stream
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Log:
         "_events",
         "_news",
         "_settled",
+        "_shelf",
         "_size",
         "_taken_seq",
         "_under_way",
@@ -64,6 +66,7 @@ class Log:
         self.archived = archived
         """What the windows let go of can be read elsewhere (`chatcore.log.archive`)."""
         self.streams: dict[str, Stream] = {}
+        self._shelf = Shelf()
         self._batch: list[Record] = []
         self._settled = 0
         """Records of the batch that their streams have been given."""
@@ -117,15 +120,18 @@ class Log:
         return self.streams.get(name) or self._make(name)
 
     def _make(self, name: str) -> Stream:
-        stream = self.streams[name] = Stream(name, self._base_seq, archived=self.archived)
+        stream = self.streams[name] = self._stream(name)
         return stream
+
+    def _stream(self, name: str) -> Stream:
+        return Stream(name, self._base_seq, archived=self.archived, shelf=self._shelf)
 
     def peek(self, name: str) -> Stream:
         """The stream of that name, as far as memory has it: one that it does not have may have a past in the archive."""
         if self._settled < len(self._batch):
             self._settle()
         stream = self.streams.get(name)
-        return stream or Stream(name, self._base_seq, archived=self.archived)
+        return stream or self._stream(name)
 
     def drop_stream(self, name: str) -> None:
         """Nobody can read this stream any more."""

@@ -24,6 +24,7 @@ from chatcore.log.record import (
     lines_of,
     size_of,
 )
+from chatcore.log.shelf import Kept, Pages, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,9 +46,6 @@ COUNTED_RECORDS = 65_536
 PAGE_BYTES = 64 * 1024
 """Bytes of one page: what a socket with a bounded send buffer takes in one call, and all that a reader may hold."""
 
-PAGES_KEPT = 4
-"""Pages of a stream that are kept rendered. Readers that fell behind together read the same bytes."""
-
 
 class Stream:
     """Records of one room or person; see the module."""
@@ -66,7 +64,15 @@ class Stream:
         "size",
     )
 
-    def __init__(self, name: str, floor_seq: int = 0, *, archived: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        floor_seq: int = 0,
+        *,
+        archived: bool = False,
+        shelf: Shelf | None = None,
+    ) -> None:
+        """`shelf`: where its pages are kept, with those of others."""
         self.name = name
         self.records: list[Record] = []
         self.size = 0
@@ -82,7 +88,7 @@ class Stream:
         """Entries of the arrays whose records are gone."""
         self._uncounted = 0
         """Lines before the oldest entry of the arrays."""
-        self._pages: dict[tuple[Callable[[Record], bytes], int], tuple[int, bytes, int]] = {}
+        self._pages = Pages(shelf or Shelf())
 
     def extend(self, records: list[Record]) -> int:
         """Take the newest records, in order. Returns how many bytes the stream has grown by."""
@@ -146,7 +152,7 @@ class Stream:
             del self._lasts[:surplus]
             del self._ends[:surplus]
             self._gone -= surplus
-        self._pages.clear()
+        self._pages.drop(self.floor_seq)
 
     def lines_up_to(self, seq: int) -> int:
         """How many of the stream's lines, kept or gone, have a number up to `seq`.
@@ -177,17 +183,17 @@ class Stream:
         return self._lasts[-1] if self._lasts else 0
 
     def after(self, seq: int, until: int) -> Iterator[Record]:
-        """The kept records with lines in `seq` < … ≤ `until`; the first is cut when `seq` stands inside it.
-
-        `until` never stands inside a run: positions are ends of records.
-        """
+        """The kept records with lines in `seq` < … ≤ `until`; the first and the last are cut when those stand inside."""
         records = self.records
         for index in range(self._index_after(seq), len(records)):
             record = records[index]
             if record.seq > until:
                 return
-            if type(record) is Said and record.seq <= seq:
-                record = from_line(record, seq - record.seq + 1)
+            if type(record) is Said:
+                if record.seq + record.lines - 1 > until:
+                    record = first_lines(record, until - record.seq + 1)
+                if record.seq <= seq:
+                    record = from_line(record, seq - record.seq + 1)
             yield record
 
     def has_after(self, seq: int, until: int) -> bool:
@@ -212,16 +218,14 @@ class Stream:
     def page(self, render: Callable[[Record], bytes], seq: int, until: int) -> tuple[bytes, int]:
         """The rendered lines after `seq`, up to `until` or a page's size, and the `seq` they end at.
 
-        Kept for those who ask next: readers that fell behind together get the same bytes.
+        From the shelf, if somebody has asked for it before; see there.
         """
-        kept = self._pages.get((render, seq))
-        if kept is not None and (kept[0] == until or kept[2] < kept[0] <= until):
-            return kept[1], kept[2]
-        data, last = fill_page(self.after(seq, until), render, until)
-        if len(self._pages) >= PAGES_KEPT:
-            self._pages.pop(next(iter(self._pages)))
-        self._pages[render, seq] = (until, data, last)
-        return data, last
+        kept = self._pages.get(render, seq, until)
+        if kept is None:
+            end = self._pages.end(render, seq, until)
+            kept = Kept(until, *fill_page(self.after(seq, end), render, end))
+            self._pages.put(render, seq, kept)
+        return kept.data, kept.last
 
 
 def fill_page(

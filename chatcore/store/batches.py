@@ -34,9 +34,9 @@ would otherwise read the whole log, and everybody else's pages would wait behind
 ROW_BYTES = 1024
 """What a batch counts beside its body: finding and decoding even the shortest takes as long as a KiB of text does."""
 
-KEPT_BYTES = 4 * 1024 * 1024
-"""Memory for decoded batches. Readers that fell behind together ask for the same ones, each a little later than the
-one before; 4 MiB are some 64 pages between the first of them and the last."""
+KEPT_BYTES = 1024 * 1024
+"""Memory for decoded batches: some 16 pages, for those who read the same ones in another wire form, or are about to. Who
+reads them in the same form gets the rendered pages (`chatcore.log.shelf`)."""
 
 CHUNK_ROWS = 128
 """Rows that one statement brings. A page is rarely more than that, and a statement costs as much as ten rows."""

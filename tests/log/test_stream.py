@@ -12,7 +12,6 @@ from chatcore.log.record import Joined, Said, TopicSet, last_seq, size_of, texts
 from chatcore.log.stream import (
     COUNTED_RECORDS,
     PAGE_BYTES,
-    PAGES_KEPT,
     TRIM_SHARE,
     WINDOW_BYTES,
     WINDOW_RECORDS,
@@ -216,16 +215,50 @@ def test_a_page_that_was_not_full_is_made_anew_when_there_is_more(said: Make, fo
     assert stream.page(form.record, 0, 2) == (b"1 line 1\n2 line 2\n", 2)
 
 
-def test_few_pages_are_kept_and_none_beyond_a_trim(said: Make, form: Any) -> None:
+def test_pages_of_what_was_trimmed_are_let_go(said: Make, form: Any) -> None:
     stream = Stream("#a")
     for seq in range(1, 20):
         stream.extend([said(seq)])
     for position in range(15):
         stream.page(form.record, position, 19)
-        assert len(stream._pages) <= PAGES_KEPT
+    stream.trim(WINDOW_BYTES, 7)
+    assert len(stream._pages) == 3, "those behind 12, 13 and 14"
     stream.trim(WINDOW_BYTES, 2)
-    assert not stream._pages
-    assert stream.page(form.record, 14, 19) == (b"18 line 18\n19 line 19\n", 19)
+    assert not len(stream._pages)
+    assert stream.page(form.record, 17, 19) == (b"18 line 18\n19 line 19\n", 19)
+
+
+RUNS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), min_size=1, max_size=20)
+
+
+@given(RUNS, st.data())
+def test_readers_from_anywhere_get_each_line_once_whoever_reads_beside_them(
+    said: Make, form: Any, runs: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """What the shelf has, and where pages end because of it, changes no byte of what a reader gets in all."""
+    stream, seq = Stream("#a"), 1
+    ends = [0]
+    for lines, others in runs:
+        seq += others
+        stream.extend([said(seq, *(f"line {seq + line}" for line in range(lines)))])
+        seq += lines
+        ends.append(seq - 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chatcore.log.stream.PAGE_BYTES", data.draw(st.sampled_from([40, 90, 400])))
+        begins = data.draw(st.lists(st.integers(0, seq - 1), min_size=1, max_size=4))
+        readers = [[begin, begin, b""] for begin in begins]
+        heads = data.draw(st.lists(st.sampled_from(ends), min_size=3, max_size=12))
+        for head in [*heads, *[ends[-1]] * 400]:
+            begin_at = data.draw(st.integers(0, len(readers) - 1)) if head != ends[-1] else head
+            reader = readers[begin_at % len(readers)]
+            readers.append(readers.pop(0))
+            if reader[1] < head:
+                page, last = stream.page(form.record, reader[1], head)
+                assert reader[1] < last <= head
+                reader[1], reader[2] = last, reader[2] + page
+    for begin, position, received in readers:
+        assert position == ends[-1] or begin >= ends[-1]
+        assert received == b"".join(map(form.record, stream.after(begin, ends[-1])))
 
 
 def test_two_forms_never_share_a_page(said: Make, form: Any) -> None:

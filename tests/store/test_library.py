@@ -21,6 +21,8 @@ from chatcore.log.log import Log
 from chatcore.log.paging import first_page, last_page
 from chatcore.log.reader import Reader
 from chatcore.log.record import Direct, Joined, Opened, Said, TopicSet, last_seq
+from chatcore.log.shelf import Pages, Shelf
+from chatcore.log.stream import PAGE_BYTES
 from chatcore.store import batches as batches_module
 from chatcore.store.batches import QUESTION_BYTES, ROW_BYTES, Batches
 from chatcore.store.library import Library, past, rest
@@ -128,11 +130,15 @@ def pulled(world: World, question: Rest) -> bytes:
     return out
 
 
-def stretched(world: World, question: Rest) -> bytes:
+def shelf() -> Pages:
+    return Pages(Shelf())
+
+
+def stretched(world: World, question: Rest, kept: Pages) -> bytes:
     """The stretches up to the end, put together."""
     out = b""
     while question.position < question.until:
-        stretch = rest(world.batches, question)
+        stretch = rest(world.batches, question, kept)
         assert question.position < stretch.position <= question.until
         out += stretch.data
         question = question._replace(position=stretch.position)
@@ -145,10 +151,14 @@ def test_stretches_are_what_a_reader_in_memory_is_sent(
     ticks: list[Any], unplaced: int, form: Any, data: st.DataObject
 ) -> None:
     with both(ticks, unplaced) as world:
-        position = data.draw(st.integers(0, world.ends[-1]), "position")
-        until = data.draw(st.sampled_from([end for end in world.ends if end >= position]), "until")
-        question = Rest(data.draw(parts(world.ends)), position, until, form)
-        assert stretched(world, question) == pulled(world, question)
+        kept = shelf()
+        followed = data.draw(parts(world.ends))
+        for name in ("first", "second"):  # who may be given what the first one was
+            position = data.draw(st.integers(0, world.ends[-1]), f"{name} position")
+            ends = [end for end in world.ends if end >= position]
+            until = data.draw(st.sampled_from(ends), f"{name} until")
+            question = Rest(followed, position, until, form)
+            assert stretched(world, question, kept) == pulled(world, question)
 
 
 @settings(deadline=None, max_examples=25)
@@ -159,7 +169,7 @@ def test_stretches_that_end_at_the_bound_leave_nothing_out(
     with both(ticks, 2) as world, pytest.MonkeyPatch.context() as patch:
         patch.setattr("chatcore.store.library.Allowance", lambda: batches_module.Allowance(1))
         question = Rest(data.draw(parts(world.ends)), 0, world.ends[-1], form)
-        assert stretched(world, question) == pulled(world, question)
+        assert stretched(world, question, shelf()) == pulled(world, question)
 
 
 @settings(deadline=None, max_examples=60)
@@ -255,18 +265,19 @@ def test_a_reader_behind_what_retention_removed_is_told_so_in_each_room_and_read
     left, joined = Part("#left", 0, 1), Part("#new", 3, None)
     private = Part("ann-1", 0, None)
     behind = Rest((lobby, left, joined, private), 1, 5, NativeForm())
-    stretch = rest(batches, behind)
+    kept_pages = shelf()
+    stretch = rest(batches, behind, kept_pages)
     assert [*map(json.loads, stretch.data.splitlines())] == [
         {"t": "gap", "room": "#lobby", "missed": 0, "next": 4}
     ]
     assert stretch.position == 3
-    after = rest(batches, behind._replace(position=stretch.position))
+    after = rest(batches, behind._replace(position=stretch.position), kept_pages)
     assert [json.loads(line)["text"] for line in after.data.splitlines()] == ["line 4", "line 5"]
     # Nothing is said of what is gone to those who had come to it, or who do not ask as far.
     plain = Rest((lobby,), 3, 5, PlainForm())
-    assert rest(batches, plain) == Stretch(b"Ann: line 4\nAnn: line 5\n", 5)
+    assert rest(batches, plain, kept_pages) == Stretch(b"Ann: line 4\nAnn: line 5\n", 5)
     gone = Rest((lobby,), 0, 2, PlainForm())
-    assert rest(batches, gone) == Stretch(
+    assert rest(batches, gone, kept_pages) == Stretch(
         "— what was said before this is no longer kept —\n".encode(), 2
     )
 
@@ -307,8 +318,45 @@ def test_readers_that_fell_behind_together_have_it_decoded_once(
     decode = batches_module.decode
     monkeypatch.setattr(batches_module, "decode", lambda body: decoded.append(body) or decode(body))
     behind = Rest((Part("#lobby", 0, None),), 0, 9, PlainForm())
-    assert len({rest(batches, behind) for _ in range(5)}) == 1
+    assert len({rest(batches, behind, shelf()) for _ in range(5)}) == 1
     assert len(decoded) == 9
+
+
+def test_readers_who_come_from_different_places_read_the_same_pages_from_there_on(
+    kept: Kept, batches: Batches
+) -> None:
+    """And so each line is rendered about once, however many they are."""
+    for seq in range(1, 400):
+        kept.add(said(seq, "x" * 999))
+    rendered: list[int] = []
+
+    class Counting(PlainForm):
+        @staticmethod
+        def record(record: Record) -> bytes:
+            rendered.append(record.seq)
+            return PlainForm.record(record)
+
+    form, pages = Counting(), shelf()
+    for position in (0, 7, 90, 3, 150):
+        question = Rest((Part("#lobby", position, None),), position, 399, form)
+        while question.position < 399:
+            stretch = rest(batches, question, pages)
+            question = question._replace(position=stretch.position)
+    assert len(rendered) < 399 + 5 * (PAGE_BYTES // 999)
+
+
+def test_what_retention_has_removed_is_on_no_shelf(kept: Kept, batches: Batches) -> None:
+    """A private stream has no notice of what is gone: what was kept for others would be the answer."""
+    kept.add(Direct(1, TIME_MS, "s9", "Zoë", "ann-1", "Ann", "psst", None))
+    kept.add(Direct(2, TIME_MS, "s9", "Zoë", "ann-1", "Ann", "later", None))
+    question, pages = Rest((Part("ann-1", 0, None),), 0, 2, PlainForm()), shelf()
+    assert b"psst" in rest(batches, question, pages).data
+    kept.connection.execute("DELETE FROM places WHERE seq < 2")
+    kept.connection.execute("DELETE FROM batches WHERE seq < 2")
+    kept.connection.execute("UPDATE meta SET value = 2 WHERE key = 'kept_from'")
+    data = rest(batches, question, pages).data
+    assert b"psst" not in data
+    assert b"later" in data
 
 
 def test_decoded_batches_take_only_so_much_memory(
