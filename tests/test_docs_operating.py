@@ -25,8 +25,9 @@ from chatcore.diagnostics import sieve
 from chatcore.dialects import native, sniff, wording
 from chatcore.hub import bans, names, session
 from chatcore.hub.verbs import past, rooms
-from chatcore.log import dedup, log, stream
+from chatcore.log import dedup, log, shelf, stream
 from chatcore.server import STOP_S
+from chatcore.store import library
 
 if TYPE_CHECKING:
     from chatcore.config.rows import Row
@@ -85,6 +86,8 @@ FIXED = [
     f"| a page of history, of a search | {past.HISTORY_MOST}, {past.SEARCH_MOST} lines",
     f"| history in memory | {stream.WINDOW_BYTES // MIB} MiB or {stream.WINDOW_RECORDS:,} records a room, "
     f"{log.TOTAL_WINDOW_BYTES // MIB} MiB in all",
+    f"| pages of it for readers who are behind | {shelf.MOST_BYTES // MIB} MiB of what is in memory, "
+    f"{library.SHELF_BYTES // MIB} MiB of what is on disk",
     f"| said, and not on disk yet | {exchange.UNSAVED_CHARS // MIB} Mi characters",
     f"| unread answers, the end | {answers.REPLIES_BYTES_MOST // MIB} MiB",
     f"| connections closed in a turn | {exchange.CLOSED_A_TURN}",

@@ -24,6 +24,9 @@ MOST_BYTES = 4 * 1024 * 1024
 LEAST_BYTES = 512 * 1024
 """Of all pages, as long as nobody asks for one again: a single reader that comes back to a long past shares with nobody."""
 
+PAGE_COST_BYTES = 1024
+"""What a page counts beside its own bytes: most pages are the few lines of one turn."""
+
 UNUSED = 8
 """So many pages have to be put on the shelf, and none of those there be read, for a page's room to be given up. One
 that is read makes room for one."""
@@ -54,7 +57,7 @@ class Shelf:
 
     def put(self, pages: dict[Key, Kept], key: Key, page: Kept) -> None:
         pages[key] = page
-        size = len(page.data)
+        size = len(page.data) + PAGE_COST_BYTES
         self._order.append((pages, key, size))
         self._bytes += size
         self._room = max(LEAST_BYTES, self._room - size // UNUSED)
@@ -71,11 +74,13 @@ class Shelf:
 class Pages:
     """Pages of one source on a shelf. `kind` is what else a page depends on than where it begins: how it is rendered."""
 
-    __slots__ = ("_kept", "_shelf")
+    __slots__ = ("_ends", "_kept", "_shelf")
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._kept: dict[Key, Kept] = {}
+        self._ends: dict[Hashable, int] = {}
+        """Of each kind, where the page begins that ends where there was no more to read."""
 
     def get(self, kind: Hashable, seq: int, until: int) -> Kept | None:
         """The page behind `seq`, if it is what would be rendered now for who may read up to `until`."""
@@ -91,9 +96,21 @@ class Pages:
         return min(begins, default=until)
 
     def put(self, kind: Hashable, seq: int, page: Kept) -> None:
-        """Keep it; an empty one is nothing to keep."""
-        if page.data:
-            self._shelf.put(self._kept, (kind, seq), page)
+        """Keep it; an empty one is nothing to keep.
+
+        Of those that end where there was no more, only the newest: others at that place ask for it now or never, and
+        each turn of a room makes one.
+        """
+        if not page.data:
+            return
+        end = self._ends.pop(kind, None)
+        if page.last == page.until:
+            if end is not None:
+                self._kept.pop((kind, end), None)
+            self._ends[kind] = seq
+        elif end is not None and end != seq:
+            self._ends[kind] = end
+        self._shelf.put(self._kept, (kind, seq), page)
 
     def drop(self, before_seq: int) -> None:
         """What begins before this cannot be read any more."""

@@ -278,7 +278,7 @@ def test_a_slow_terminal_gets_everything_in_pieces(pair: Pair) -> None:
     received = bytearray()
 
     def read_slowly() -> None:
-        while b"line 1999" not in received:
+        while b"line 1999 x" not in received:
             received.extend(os.read(pair.outside, 100))
 
     reader = threading.Thread(target=read_slowly)

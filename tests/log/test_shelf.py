@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from chatcore.log.shelf import LEAST_BYTES, MOST_BYTES, Kept, Pages, Shelf
+from chatcore.log.shelf import LEAST_BYTES, MOST_BYTES, PAGE_COST_BYTES, Kept, Pages, Shelf
 
 PAGE_BYTES = 64 * 1024
+MOST_UNSHARED = LEAST_BYTES // (PAGE_BYTES + PAGE_COST_BYTES)
+MOST_SHARED = MOST_BYTES // (PAGE_BYTES + PAGE_COST_BYTES)
 
 
 def page(seq: int, size: int = PAGE_BYTES) -> Kept:
@@ -43,7 +45,7 @@ def test_a_page_ends_where_the_next_one_of_its_kind_begins() -> None:
 def test_where_nobody_shares_few_are_kept() -> None:
     pages = Pages(Shelf())
     filled(pages, 1_000)
-    assert len(pages) == LEAST_BYTES // PAGE_BYTES
+    assert len(pages) == MOST_UNSHARED
     assert pages.get("plain", 9_990, 10_000) is not None, "the newest"
 
 
@@ -52,10 +54,25 @@ def test_where_they_are_read_again_many_are_kept_and_never_too_many() -> None:
     for number in range(1_000):
         filled(pages, 1, number)
         assert pages.get("plain", number * 10, number * 10 + 10) is not None
-        assert len(pages) <= MOST_BYTES // PAGE_BYTES
-    assert len(pages) > MOST_BYTES // PAGE_BYTES // 2
+        assert len(pages) <= MOST_SHARED
+    assert len(pages) > MOST_SHARED // 2
     filled(pages, 10_000, 1_000)
-    assert len(pages) == LEAST_BYTES // PAGE_BYTES, "when they no longer are, it shrinks"
+    assert len(pages) == MOST_UNSHARED, "when they no longer are, it shrinks"
+
+
+def test_of_pages_up_to_the_newest_line_one_is_kept_and_the_whole_ones_stay() -> None:
+    """A room's turns make a page each, of a few lines; it is whole pages that others come to read again."""
+    pages = Pages(Shelf())
+    pages.put("plain", 0, Kept(20, b"whole", 9))
+    for seq in range(9, 20):
+        pages.put("plain", seq, Kept(seq + 1, b"newest", seq + 1))
+    pages.put("native", 9, Kept(20, b"newest", 20))
+    assert len(pages) == 3
+    assert pages.get("plain", 19, 20) is not None
+    pages.put("plain", 19, Kept(50, b"whole by now", 30))
+    pages.put("plain", 30, Kept(31, b"newest", 31))
+    assert len(pages) == 4
+    assert pages.get("plain", 19, 60) is not None
 
 
 def test_the_room_is_that_of_all_who_share_the_shelf() -> None:
@@ -64,7 +81,7 @@ def test_the_room_is_that_of_all_who_share_the_shelf() -> None:
     filled(first, 4)
     filled(second, 1_000)
     assert not len(first)
-    assert len(second) == LEAST_BYTES // PAGE_BYTES
+    assert len(second) == MOST_UNSHARED
 
 
 def test_what_is_dropped_is_gone_and_what_is_empty_is_not_kept() -> None:

@@ -215,7 +215,10 @@ def test_a_page_that_was_not_full_is_made_anew_when_there_is_more(said: Make, fo
     assert stream.page(form.record, 0, 2) == (b"1 line 1\n2 line 2\n", 2)
 
 
-def test_pages_of_what_was_trimmed_are_let_go(said: Make, form: Any) -> None:
+def test_pages_of_what_was_trimmed_are_let_go(
+    said: Make, form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatcore.log.stream.PAGE_BYTES", 30)
     stream = Stream("#a")
     for seq in range(1, 20):
         stream.extend([said(seq)])
