@@ -83,7 +83,7 @@ class Native(Lines):
     def run(self, data: bytes) -> Run | None:
         """The short cut for a read of whole lines that are one run; None, and nothing kept, if it is anything else."""
         if not self.idle or data[-1] != LF or len(data) > NATIVE_LINE_BYTES:
-            return None  # a longer one is cut by lines first: see `LINES_AT_ONCE`
+            return None  # a longer one is cut into lots of `LINES_AT_ONCE` first
         return simple_run(data[:-1])
 
     def next(self, most: int) -> Event | None:

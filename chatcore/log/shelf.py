@@ -1,11 +1,11 @@
 """The shelf: rendered pages that are kept for a while. Readers that fell behind together read the same ones.
 
 To render a page takes as long as to send it to ten readers or more. Two who fell behind at different moments would
-never ask for the same one, so a page that would reach into a kept one ends where that begins: from there on they
+never ask for the same one, so a page that would reach into one on the shelf ends where that begins: from there on they
 share, and a hundred readers cost little more than one.
 
-Invariant: a page holds what was asked for behind its beginning, without a hole, up to its end. Whoever puts pages here
-takes them off when what they were rendered from must not be read any more.
+Invariant: a page holds all that there was to read between its beginning and its end. Whoever puts pages here takes
+them off when what they were rendered from must not be read any more.
 """
 
 from __future__ import annotations
@@ -19,24 +19,22 @@ if TYPE_CHECKING:
     Key: TypeAlias = tuple[Hashable, int]
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Of all pages on the shelf of the streams in memory: half of a window, so that readers anywhere in it can share."""
+"""Of all pages on the shelf of the streams in memory: half of one busy room's window."""
 
 LEAST_BYTES = 512 * 1024
 """Of all pages, as long as nobody asks for one again: a single reader that comes back to a long past shares with nobody."""
 
-PAGE_COST_BYTES = 1024
-"""What a page counts beside its own bytes: most pages are the few lines of one turn."""
+SMALL_BYTES = 8 * 1024
+"""A page of less is no place to meet: to end there costs a question, or a call, for a few lines. It counts as much on the
+shelf, so that a shelf never holds more than some 500 of them."""
 
-UNUSED = 8
-"""So many pages have to be put on the shelf, and none of those there be read, for a page's room to be given up. One
-that is read makes room for one."""
+UNSHARED = 8
+"""Of the bytes put on the shelf, an eighth is taken off its room; a page that is read again adds all of its bytes."""
 
 
-class Kept(NamedTuple):
-    """A page."""
-
+class Page(NamedTuple):
     until: int
-    """The `seq` up to which it was asked for. If it ends before, it is whole, and no later one would be longer."""
+    """The `seq` up to which it was asked for. If it ends before, no later one would be given more of it."""
     data: bytes
     last: int
     """The `seq` that it ends at."""
@@ -51,71 +49,70 @@ class Shelf:
         self._most_bytes = most_bytes
         self._room = LEAST_BYTES
         """Bytes that may lie here now."""
-        self._order: deque[tuple[dict[Key, Kept], Key, int]] = deque()
+        self._order: deque[tuple[dict[Key, Page], Key, Page]] = deque()
         self._bytes = 0
-        """Of those in `_order`; one that was taken off counts until its turn comes."""
+        """Of those in `_order`; one that was taken off, or replaced, counts until its turn comes."""
 
-    def put(self, pages: dict[Key, Kept], key: Key, page: Kept) -> None:
+    def put(self, pages: dict[Key, Page], key: Key, page: Page) -> None:
         pages[key] = page
-        size = len(page.data) + PAGE_COST_BYTES
-        self._order.append((pages, key, size))
+        self._order.append((pages, key, page))
+        size = _size(page)
         self._bytes += size
-        self._room = max(LEAST_BYTES, self._room - size // UNUSED)
+        self._room = max(LEAST_BYTES, self._room - size // UNSHARED)
         while self._bytes > self._room:
-            others, key, size = self._order.popleft()
-            others.pop(key, None)
-            self._bytes -= size
+            others, oldest_key, oldest = self._order.popleft()
+            self._bytes -= _size(oldest)
+            if others.get(oldest_key) is oldest:
+                del others[oldest_key]
 
-    def was_read(self, page: Kept) -> None:
+    def was_read(self, page: Page) -> None:
         """Somebody else has asked for the page, so there are readers to share with."""
         self._room = min(self._most_bytes, self._room + len(page.data))
+
+
+def _size(page: Page) -> int:
+    """What it counts."""
+    return max(len(page.data), SMALL_BYTES)
 
 
 class Pages:
     """Pages of one source on a shelf. `kind` is what else a page depends on than where it begins: how it is rendered."""
 
-    __slots__ = ("_ends", "_kept", "_shelf")
+    __slots__ = ("_begin_seq", "_pages", "_shelf")
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._kept: dict[Key, Kept] = {}
-        self._ends: dict[Hashable, int] = {}
-        """Of each kind, where the page begins that ends where there was no more to read."""
+        self._pages: dict[Key, Page] = {}
+        self._begin_seq = 0
+        """What begins before this was dropped."""
 
-    def get(self, kind: Hashable, seq: int, until: int) -> Kept | None:
-        """The page behind `seq`, if it is what would be rendered now for who may read up to `until`."""
-        kept = self._kept.get((kind, seq))
-        if kept is not None and (kept.until == until or kept.last < kept.until <= until):
-            self._shelf.was_read(kept)
-            return kept
+    def get(self, kind: Hashable, seq: int, until: int) -> Page | None:
+        """The page behind `seq`, for who may read up to `until`: none if there may be more in it by now."""
+        page = self._pages.get((kind, seq))
+        if page is not None and (
+            page.until == until or (page.last < page.until and page.last <= until)
+        ):
+            self._shelf.was_read(page)
+            return page
         return None
 
     def end(self, kind: Hashable, seq: int, until: int) -> int:
-        """Where a page behind `seq` is to end at the latest: at `until`, or where a kept one begins."""
-        begins = [begin for each, begin in self._kept if each == kind and seq < begin < until]
+        """Where a page behind `seq` is to end at the latest: at `until`, or where one begins that is worth to share."""
+        begins = [
+            begin
+            for (each, begin), page in self._pages.items()
+            if seq < begin < until and len(page.data) >= SMALL_BYTES and each == kind
+        ]
         return min(begins, default=until)
 
-    def put(self, kind: Hashable, seq: int, page: Kept) -> None:
-        """Keep it; an empty one is nothing to keep.
-
-        Of those that end where there was no more, only the newest: others at that place ask for it now or never, and
-        each turn of a room makes one.
-        """
-        if not page.data:
-            return
-        end = self._ends.pop(kind, None)
-        if page.last == page.until:
-            if end is not None:
-                self._kept.pop((kind, end), None)
-            self._ends[kind] = seq
-        elif end is not None and end != seq:
-            self._ends[kind] = end
-        self._shelf.put(self._kept, (kind, seq), page)
+    def put(self, kind: Hashable, seq: int, page: Page) -> None:
+        """Keep it."""
+        self._shelf.put(self._pages, (kind, seq), page)
 
     def drop(self, before_seq: int) -> None:
-        """What begins before this cannot be read any more."""
-        for key in [key for key in self._kept if key[1] < before_seq]:
-            del self._kept[key]
-
-    def __len__(self) -> int:
-        return len(self._kept)
+        """What begins before this must not be read any more."""
+        if before_seq <= self._begin_seq:
+            return
+        self._begin_seq = before_seq
+        for key in [key for key in self._pages if key[1] < before_seq]:
+            del self._pages[key]

@@ -24,7 +24,7 @@ from chatcore.log.record import (
     lines_of,
     size_of,
 )
-from chatcore.log.shelf import Kept, Pages, Shelf
+from chatcore.log.shelf import Page, Pages, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -220,12 +220,12 @@ class Stream:
 
         From the shelf, if somebody has asked for it before; see there.
         """
-        kept = self._pages.get(render, seq, until)
-        if kept is None:
+        found = self._pages.get(render, seq, until)
+        if found is None:
             end = self._pages.end(render, seq, until)
-            kept = Kept(until, *fill_page(self.after(seq, end), render, end))
-            self._pages.put(render, seq, kept)
-        return kept.data, kept.last
+            found = Page(until, *fill_page(self.after(seq, end), render, end))
+            self._pages.put(render, seq, found)
+        return found.data, found.last
 
 
 def fill_page(

@@ -30,7 +30,7 @@ takes three to four times as long (measured, of people who join rooms of fifty):
 disk keeps up. If it does not, the news of two turns are delivered in one."""
 
 CLOCK_EVERY = 16
-"""Handlers between two looks at the clock."""
+"""Handlers between two looks at the clock; behind one that took much it is looked at at once."""
 
 BUSY = 2
 """Handlers in one look from which on a turn looks again before it ends."""
@@ -138,8 +138,8 @@ class Reactor:
         self.before_turn: Callable[[], None] = _nothing
         """Called when the wait is over, before any handler."""
         self.after_reading: Callable[[], None] = _nothing
-        """Called when handlers have run: after every few, so that the clock shows what they have led to, and after all,
-        before select is asked again. Where it raises, it is called again."""
+        """Called when handlers have run: after every few, and after one that took much, so that the clock shows what they
+        have led to, and after all, before select is asked again. Where it raises, it is called again."""
         self.after_turn: Callable[[], None] = _nothing
         """Called at the end of every turn."""
         self._wakeup = Wakeup()
@@ -304,6 +304,7 @@ class Reactor:
     def _handle(self) -> None:
         """Run the handlers of what is ready; those that there is no time for wait for the next turn."""
         ready, changed = self._ready, self._changed
+        self._much = False
         left = CLOCK_EVERY
         while ready:
             key, mask = ready.pop()

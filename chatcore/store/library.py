@@ -1,7 +1,7 @@
 """The library: the older end of the log, read for the loop by a thread of its own.
 
 The loop asks and goes on; the thread reads with a connection that cannot write, and the answer comes back as a
-call in the loop. Questions are answered one after the other, whose turn it is says `waiting`, and each has a bound on
+call in the loop. Questions are answered one after the other (`waiting` says whose turn it is), and each has a bound on
 what it may read (`batches.QUESTION_BYTES`): whoever asks for much asks again, and others get their turn between.
 
 Invariants: a page holds exactly the lines that the same page of an unbounded memory would hold, and the stretches
@@ -24,12 +24,12 @@ from chatcore.log.archive import Found, Past, Rest, Search, Stretch, Unreadable
 from chatcore.log.journal import CLOSE_S
 from chatcore.log.paging import first_page, last_page
 from chatcore.log.record import Said, is_room
-from chatcore.log.shelf import Kept, Pages, Shelf
+from chatcore.log.shelf import Page, Pages, Shelf
 from chatcore.log.stream import pages
 from chatcore.store.batches import Allowance, Batches, Span
 from chatcore.store.schema import StoreError
 from chatcore.store.search import Finder
-from chatcore.store.waiting import Asked, Waiting
+from chatcore.store.waiting import Request, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Library:
         self._path_log = path_log
         self._path_index = path_index
         self._call = call
-        self._asked: SimpleQueue[Asked | None] = SimpleQueue()
+        self._asked: SimpleQueue[Request | None] = SimpleQueue()
         self._waiting = Waiting()
         self._closing = False
         self._batches: Batches | None = None
@@ -82,7 +82,7 @@ class Library:
 
     def ask(self, question: Question, then: Callable[[Answer], None]) -> None:
         """See `chatcore.log.archive.Archive`. What is asked after `close` is not answered."""
-        self._asked.put(Asked(question, then))
+        self._asked.put(Request(question, then))
 
     def close(self, patience_s: float = CLOSE_S) -> None:
         """Let go. Waits for the question that is being answered; those behind it are not answered."""
@@ -95,18 +95,18 @@ class Library:
             *UNREADABLE
         ):  # now, while there are descriptors; if not now, then with the first question
             self._batches = Batches(self._path_log)
-        while (asked := self._next()) is not None:
-            self._call(partial(asked.then, self._answer(asked.question)))
+        while (request := self._next()) is not None:
+            self._call(partial(request.then, self._answer(request.question)))
         self._let_go()
 
-    def _next(self) -> Asked | None:
+    def _next(self) -> Request | None:
         """Whose turn it is, when there is somebody; None: it is time to let go."""
         waiting = self._waiting
         while not (waiting and self._asked.empty()):
-            asked = self._asked.get()
-            if asked is None or self._closing:
+            request = self._asked.get()
+            if request is None or self._closing:
                 return None
-            waiting.add(asked)
+            waiting.add(request)
         return waiting.take()
 
     def _answer(self, question: Question) -> Answer:
@@ -117,6 +117,7 @@ class Library:
         except UNREADABLE as error:
             # Opened anew for the next question: what was wrong may be over, and the file another one.
             self._let_go()
+            self._pages = Pages(Shelf(SHELF_BYTES))
             logger.warning("the history on disk cannot be read: %s", error)
             return Unreadable(
                 f"The history on disk cannot be read: {str(error).rstrip('.')}. Try again later; "
@@ -161,20 +162,21 @@ def past(batches: Batches, question: Past) -> Found:
     return Found(found, more or allowance.spent)
 
 
-def rest(batches: Batches, question: Rest, kept: Pages) -> Stretch:
+def rest(batches: Batches, question: Rest, pages_of_others: Pages) -> Stretch:
     """The next page of a reader that is behind, and where it ends; from the shelf, if another one has just read it."""
     position, until = question.position, question.until
-    # What two readers of the same streams have in common, once they have read beyond what each of them joined at.
+    # What two readers must have in common to be given the same page: their streams, that each of them had joined those
+    # before it begins, and where they left them.
     kind = (
         question.form,
         tuple((stream, max(after - position, 0), left) for stream, after, left in question.parts),
     )
     kept_from = batches.kept_from
-    kept.drop(kept_from - 1)
-    page = kept.get(kind, position, until)
+    pages_of_others.drop(kept_from - 1)
+    page = pages_of_others.get(kind, position, until)
     if page is None:
-        page = _page(batches, question, kept.end(kind, position, until))
-        kept.put(kind, position, page)
+        page = _page(batches, question, pages_of_others.end(kind, position, until))
+        pages_of_others.put(kind, position, page)
         # Asked last: what is deleted while this is read may be missing in it.
         kept_from = batches.kept_from
     if gaps := _gaps(question, kept_from):
@@ -182,7 +184,7 @@ def rest(batches: Batches, question: Rest, kept: Pages) -> Stretch:
     return Stretch(page.data, page.last)
 
 
-def _page(batches: Batches, question: Rest, end: int) -> Kept:
+def _page(batches: Batches, question: Rest, end: int) -> Page:
     """The page that the question is for, up to `end` at most."""
     spans = [
         Span(
@@ -197,7 +199,7 @@ def _page(batches: Batches, question: Rest, end: int) -> Kept:
     data, last = next(pages(records, question.form.record, end), (b"", end))
     # Only the last page ends at `end`: there is nothing left up to there, or we may not read on.
     last = allowance.reached if last == end and allowance.spent else last
-    return Kept(question.until, data, last)
+    return Page(question.until, data, last)
 
 
 def _gaps(question: Rest, kept_from: int) -> bytes:

@@ -9,7 +9,7 @@ whoever waits longest has half of all turns.
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     Then = Callable[[Answer], None]
 
+TAKEN_MOST = 16
+"""Requests in the heap that have had their turn, beside as many as wait: so that it is not made anew for each."""
 
-class Asked:
+
+class Request:
     """A question, and who is to be told the answer."""
 
     __slots__ = ("question", "taken", "then")
@@ -39,42 +42,44 @@ class Waiting:
     """See the module. Used by one thread."""
 
     def __init__(self) -> None:
-        self._in_order: deque[Asked] = deque()
-        self._behind: list[tuple[int, int, Asked]] = []
+        self._in_order: deque[Request] = deque()
+        self._behind: list[tuple[int, int, Request]] = []
         """A heap of those who read on from a position."""
         self._numbers = count()
         self._longest_next = True
-        self._left = 0
+        self._waiting = 0
+        """How many have not had their turn."""
 
     def __len__(self) -> int:
-        return self._left
+        return self._waiting
 
-    def add(self, asked: Asked) -> None:
-        self._left += 1
-        self._in_order.append(asked)
-        if type(asked.question) is Rest:
-            heappush(self._behind, (asked.question.position, next(self._numbers), asked))
+    def add(self, request: Request) -> None:
+        self._waiting += 1
+        self._in_order.append(request)
+        if type(request.question) is Rest:
+            heappush(self._behind, (request.question.position, next(self._numbers), request))
 
-    def take(self) -> Asked:
+    def take(self) -> Request:
         """The next one; there must be one."""
-        asked = self._longest() if self._longest_next or not self._behind else self._farthest()
+        request = self._longest() if self._longest_next else self._farthest()
         self._longest_next = not self._longest_next
-        asked.taken = True
-        self._left -= 1
-        if not self._left:
-            self._in_order.clear()
-            self._behind.clear()
-        return asked
+        request.taken = True
+        self._waiting -= 1
+        # One that reads far back stays at the top, and those that had their turn meanwhile lie below it.
+        if len(self._behind) > 2 * self._waiting + TAKEN_MOST:
+            self._behind = [each for each in self._behind if not each[-1].taken]
+            heapify(self._behind)
+        return request
 
-    def _longest(self) -> Asked:
-        while (asked := self._in_order.popleft()).taken:
+    def _longest(self) -> Request:
+        while (request := self._in_order.popleft()).taken:
             pass
-        return asked
+        return request
 
-    def _farthest(self) -> Asked:
-        """Who is farthest behind; if none of those who are has not had its turn, who has waited longest."""
+    def _farthest(self) -> Request:
+        """Who is farthest behind; if all of those have had their turn, who has waited longest."""
         while self._behind:
-            asked = heappop(self._behind)[-1]
-            if not asked.taken:
-                return asked
+            request = heappop(self._behind)[-1]
+            if not request.taken:
+                return request
         return self._longest()

@@ -286,6 +286,12 @@ def test_a_read_of_whole_messages_is_a_run(browser: Browser) -> None:
     said = Say(*run)
     assert (said.lines, said.ids) == (2, ("0", "1"))
     assert browser.web.run(frames[:-1]) is None
+    many = b"".join(
+        raw_frame(1, json.dumps(says[0] | {"id": str(number)}).encode(), fin=True)
+        for number in range(NATIVE_LINE_BYTES // len(frames) * 4)
+    )
+    assert len(many) > NATIVE_LINE_BYTES
+    assert browser.web.run(many) is None, "more is decided in parts"
     browser.web.feed(frames[:-1])
     assert browser.web.run(frames) is None, "the rest of a frame is missing"
 

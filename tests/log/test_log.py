@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chatcore.log.log import NO_NEWS, TOTAL_WINDOW_BYTES, Log
 from chatcore.log.record import Direct, Joined, Said, last_seq
+from chatcore.log.shelf import LEAST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +138,16 @@ def test_all_windows_together_are_bounded_and_the_largest_gives_way(
     sizes = [stream.size for name, stream in log.streams.items() if name != "#small"]
     assert sum(sizes) > TOTAL_WINDOW_BYTES // 2
     assert all(stream.records[-1].seq for stream in log.streams.values())
+
+
+def test_the_pages_of_all_streams_share_one_bound(said: Callable[..., Said]) -> None:
+    log, seq = Log("n1"), 1
+    for room in range(100):
+        log.append(said(seq, "x" * (MIB // 16), room=f"#{room}"))
+        log.stream(f"#{room}").page(lambda record: bytes(MIB // 16), seq - 1, seq)
+        seq += 1
+    kept = [page for stream in log.streams.values() for page in stream._pages._pages.values()]
+    assert 0 < sum(len(page.data) for page in kept) <= LEAST_BYTES
 
 
 def test_a_dropped_stream_gives_its_memory_back(said: Callable[..., Said]) -> None:

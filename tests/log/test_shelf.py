@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from chatcore.log.shelf import LEAST_BYTES, MOST_BYTES, PAGE_COST_BYTES, Kept, Pages, Shelf
+from chatcore.log.shelf import LEAST_BYTES, MOST_BYTES, SMALL_BYTES, Page, Pages, Shelf
 
 PAGE_BYTES = 64 * 1024
-MOST_UNSHARED = LEAST_BYTES // (PAGE_BYTES + PAGE_COST_BYTES)
-MOST_SHARED = MOST_BYTES // (PAGE_BYTES + PAGE_COST_BYTES)
+MOST_UNSHARED = LEAST_BYTES // PAGE_BYTES
+MOST_SHARED = MOST_BYTES // PAGE_BYTES
 
 
-def page(seq: int, size: int = PAGE_BYTES) -> Kept:
-    return Kept(seq + 10, b"x" * size, seq + 9)
+def page(seq: int, size: int = PAGE_BYTES) -> Page:
+    return Page(seq + 10, b"x" * size, seq + 9)
 
 
 def filled(pages: Pages, count: int, first: int = 0) -> None:
@@ -20,12 +20,12 @@ def filled(pages: Pages, count: int, first: int = 0) -> None:
 
 def test_a_page_is_found_by_who_may_read_as_far_as_it_goes() -> None:
     pages = Pages(Shelf())
-    whole, tail = Kept(20, b"whole", 9), Kept(20, b"tail", 20)
+    whole, tail = Page(20, b"whole", 9), Page(20, b"tail", 20)
     pages.put("plain", 0, whole)
     pages.put("plain", 9, tail)
     assert pages.get("plain", 0, 20) is whole
     assert pages.get("plain", 0, 30) is whole
-    assert pages.get("plain", 0, 15) is None, "it may be shorter for who may not read on"
+    assert pages.get("plain", 0, 8) is None, "it has more than who may not read on is to get"
     assert pages.get("plain", 9, 20) is tail
     assert pages.get("plain", 9, 30) is None, "there may be more in it by now"
     assert pages.get("native", 0, 20) is None
@@ -45,7 +45,7 @@ def test_a_page_ends_where_the_next_one_of_its_kind_begins() -> None:
 def test_where_nobody_shares_few_are_kept() -> None:
     pages = Pages(Shelf())
     filled(pages, 1_000)
-    assert len(pages) == MOST_UNSHARED
+    assert len(pages._pages) == MOST_UNSHARED
     assert pages.get("plain", 9_990, 10_000) is not None, "the newest"
 
 
@@ -54,25 +54,10 @@ def test_where_they_are_read_again_many_are_kept_and_never_too_many() -> None:
     for number in range(1_000):
         filled(pages, 1, number)
         assert pages.get("plain", number * 10, number * 10 + 10) is not None
-        assert len(pages) <= MOST_SHARED
-    assert len(pages) > MOST_SHARED // 2
+        assert len(pages._pages) <= MOST_SHARED
+    assert len(pages._pages) > MOST_SHARED // 2
     filled(pages, 10_000, 1_000)
-    assert len(pages) == MOST_UNSHARED, "when they no longer are, it shrinks"
-
-
-def test_of_pages_up_to_the_newest_line_one_is_kept_and_the_whole_ones_stay() -> None:
-    """A room's turns make a page each, of a few lines; it is whole pages that others come to read again."""
-    pages = Pages(Shelf())
-    pages.put("plain", 0, Kept(20, b"whole", 9))
-    for seq in range(9, 20):
-        pages.put("plain", seq, Kept(seq + 1, b"newest", seq + 1))
-    pages.put("native", 9, Kept(20, b"newest", 20))
-    assert len(pages) == 3
-    assert pages.get("plain", 19, 20) is not None
-    pages.put("plain", 19, Kept(50, b"whole by now", 30))
-    pages.put("plain", 30, Kept(31, b"newest", 31))
-    assert len(pages) == 4
-    assert pages.get("plain", 19, 60) is not None
+    assert len(pages._pages) == MOST_UNSHARED, "when they no longer are, it shrinks"
 
 
 def test_the_room_is_that_of_all_who_share_the_shelf() -> None:
@@ -80,15 +65,45 @@ def test_the_room_is_that_of_all_who_share_the_shelf() -> None:
     first, second = Pages(shelf), Pages(shelf)
     filled(first, 4)
     filled(second, 1_000)
-    assert not len(first)
-    assert len(second) == MOST_UNSHARED
+    assert not first._pages
+    assert len(second._pages) == MOST_UNSHARED
 
 
-def test_what_is_dropped_is_gone_and_what_is_empty_is_not_kept() -> None:
+def test_what_is_dropped_is_gone() -> None:
     pages = Pages(Shelf())
     filled(pages, 3)
-    pages.put("plain", 99, page(99, size=0))
-    assert len(pages) == 3
     pages.drop(11)
     assert pages.get("plain", 10, 20) is None
     assert pages.get("plain", 20, 30) is not None
+
+
+def test_small_pages_are_few_and_no_place_to_meet() -> None:
+    """Or a reader would come back line by line, and each of its calls look at thousands."""
+    pages = Pages(Shelf())
+    pages.put("plain", 50, page(50))
+    for seq in range(100, 40_000):
+        pages.put("plain", seq, Page(seq + 2, b"few", seq + 1))
+        assert pages.get("plain", seq, seq + 2) is not None  # as read again as can be
+    assert pages.end("plain", 0, 50_000) == 50_000, "the whole one has gone meanwhile"
+    assert len(pages._pages) <= MOST_BYTES // SMALL_BYTES
+    assert len(pages._shelf._order) <= MOST_BYTES // SMALL_BYTES
+
+
+def test_a_page_made_anew_stays_as_long_as_any() -> None:
+    pages = Pages(Shelf())
+    filled(pages, 1)
+    filled(pages, MOST_UNSHARED - 2, 1)
+    again = page(0)
+    pages.put("plain", 0, again)
+    filled(pages, 1, 50)
+    assert pages.get("plain", 0, 10) is again
+
+
+def test_a_whole_page_is_for_all_who_may_read_as_far() -> None:
+    pages = Pages(Shelf())
+    whole = Page(100, b"x" * PAGE_BYTES, 40)
+    pages.put("plain", 0, whole)
+    assert pages.get("plain", 0, 39) is None
+    assert pages.get("plain", 0, 40) is whole
+    assert pages.get("plain", 0, 70) is whole
+    assert pages.get("plain", 0, 200) is whole

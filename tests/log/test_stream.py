@@ -225,10 +225,34 @@ def test_pages_of_what_was_trimmed_are_let_go(
     for position in range(15):
         stream.page(form.record, position, 19)
     stream.trim(WINDOW_BYTES, 7)
-    assert len(stream._pages) == 3, "those behind 12, 13 and 14"
+    assert len(stream._pages._pages) == 3, "those behind 12, 13 and 14"
     stream.trim(WINDOW_BYTES, 2)
-    assert not len(stream._pages)
+    assert not stream._pages._pages
     assert stream.page(form.record, 17, 19) == (b"18 line 18\n19 line 19\n", 19)
+
+
+def test_who_catches_up_meets_whole_pages_and_not_what_others_left_of_each_turn(
+    said: Make, form: Any
+) -> None:
+    stream = Stream("#a")
+    calls: list[int] = []
+
+    def render(record: Record) -> bytes:
+        calls.append(record.seq)
+        data: bytes = form.record(record)
+        return data
+
+    for seq in range(1, 401):
+        stream.extend([said(seq, "x" * 999)])
+        stream.page(render, seq - 1, seq)  # somebody is answered, and given the turn's line
+    for begin in (0, 100, 7, 250, 390):
+        calls.clear()
+        position, pages_read = begin, 0
+        while position < 400:
+            _, position = stream.page(render, position, 400)
+            pages_read += 1
+        assert pages_read <= 2 + (400 - begin) // 60
+        assert not begin or len(calls) < 2 * PAGE_BYTES // 1_000, "the others' pages are there"
 
 
 RUNS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), min_size=1, max_size=20)
@@ -248,6 +272,7 @@ def test_readers_from_anywhere_get_each_line_once_whoever_reads_beside_them(
         ends.append(seq - 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chatcore.log.stream.PAGE_BYTES", data.draw(st.sampled_from([40, 90, 400])))
+        patch.setattr("chatcore.log.shelf.SMALL_BYTES", data.draw(st.sampled_from([1, 30, 200])))
         begins = data.draw(st.lists(st.integers(0, seq - 1), min_size=1, max_size=4))
         readers = [[begin, begin, b""] for begin in begins]
         heads = data.draw(st.lists(st.sampled_from(ends), min_size=3, max_size=12))

@@ -152,8 +152,9 @@ def test_stretches_are_what_a_reader_in_memory_is_sent(
 ) -> None:
     with both(ticks, unplaced) as world:
         kept = shelf()
-        followed = data.draw(parts(world.ends))
-        for name in ("first", "second"):  # who may be given what the first one was
+        one, another = data.draw(parts(world.ends)), data.draw(parts(world.ends))
+        for name in ("one", "another", "one again"):  # who may be given what those before were
+            followed = another if name == "another" else one
             position = data.draw(st.integers(0, world.ends[-1]), f"{name} position")
             ends = [end for end in world.ends if end >= position]
             until = data.draw(st.sampled_from(ends), f"{name} until")
@@ -345,6 +346,20 @@ def test_readers_who_come_from_different_places_read_the_same_pages_from_there_o
     assert len(rendered) < 399 + 5 * (PAGE_BYTES // 999)
 
 
+def test_nobody_is_given_what_only_others_may_read(kept: Kept, batches: Batches) -> None:
+    for seq in range(1, 5):
+        kept.add(said(seq, f"line {seq}"))
+    form, pages = PlainForm(), shelf()
+
+    def read(after: int, left: int | None) -> bytes:
+        return rest(batches, Rest((Part("#lobby", after, left),), 0, 4, form), pages).data
+
+    assert read(0, None).count(b"line") == 4
+    assert read(2, None) == b"Ann: line 3\nAnn: line 4\n", "who joined behind the second"
+    assert read(0, 3) == b"Ann: line 1\nAnn: line 2\nAnn: line 3\n", "who left behind the third"
+    assert read(0, None).count(b"line") == 4
+
+
 def test_what_retention_has_removed_is_on_no_shelf(kept: Kept, batches: Batches) -> None:
     """A private stream has no notice of what is gone: what was kept for others would be the answer."""
     kept.add(Direct(1, TIME_MS, "s9", "Zoë", "ann-1", "Ann", "psst", None))
@@ -493,6 +508,20 @@ def test_a_number_that_no_log_can_hold_ends_nothing(
     kept.add(said(1, "one"))
     assert type(loop.answer(library, Past("#lobby", 10, 10**30))) is Unreadable
     assert type(loop.answer(library, Past("#lobby", 10, 2))) is Found
+
+
+def test_with_a_file_that_could_not_be_read_the_pages_of_it_are_let_go(
+    kept: Kept, library: Library, loop: Loop
+) -> None:
+    """Opened anew it may be another one."""
+    kept.add(said(1, "of before"))
+    question = Rest((Part("#lobby", 0, None),), 0, 1, PlainForm())
+    assert loop.answer(library, question) == Stretch(b"Ann: of before\n", 1)
+    kept.connection.execute(
+        "UPDATE batches SET body = replace(body, 'of before', 'restored'), crc = NULL"
+    )
+    assert type(loop.answer(library, Past("#lobby", 10, 10**30))) is Unreadable
+    assert loop.answer(library, question) == Stretch(b"Ann: restored\n", 1)
 
 
 def test_it_can_be_closed_with_questions_waiting(
