@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     Key: TypeAlias = tuple[Hashable, int]
 
@@ -26,7 +26,7 @@ LEAST_BYTES = 512 * 1024
 
 SMALL_BYTES = 8 * 1024
 """A page of less is no place to meet: to end there costs a question, or a call, for a few lines. It counts as much on the
-shelf, so that a shelf never holds more than some 500 of them."""
+shelf, so that a shelf never holds more than some hundreds of them."""
 
 UNSHARED = 8
 """Of the bytes put on the shelf, an eighth is taken off its room; a page that is read again adds all of its bytes."""
@@ -85,6 +85,17 @@ class Pages:
         self._pages: dict[Key, Page] = {}
         self._begin_seq = 0
         """What begins before this was dropped."""
+
+    def page(
+        self, kind: Hashable, seq: int, until: int, render: Callable[[int], tuple[bytes, int]]
+    ) -> tuple[bytes, int]:
+        """What stands behind `seq`, up to `until` or a page's size, and the `seq` that it ends at: from the shelf, or else
+        what `render` makes of it up to the `seq` that it is given."""
+        page = self.get(kind, seq, until)
+        if page is None:
+            page = Page(until, *render(self.end(kind, seq, until)))
+            self.put(kind, seq, page)
+        return page.data, page.last
 
     def get(self, kind: Hashable, seq: int, until: int) -> Page | None:
         """The page behind `seq`, for who may read up to `until`: none if there may be more in it by now."""

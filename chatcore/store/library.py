@@ -24,7 +24,7 @@ from chatcore.log.archive import Found, Past, Rest, Search, Stretch, Unreadable
 from chatcore.log.journal import CLOSE_S
 from chatcore.log.paging import first_page, last_page
 from chatcore.log.record import Said, is_room
-from chatcore.log.shelf import Page, Pages, Shelf
+from chatcore.log.shelf import Pages, Shelf
 from chatcore.log.stream import pages
 from chatcore.store.batches import Allowance, Batches, Span
 from chatcore.store.schema import StoreError
@@ -171,21 +171,19 @@ def rest(batches: Batches, question: Rest, pages_of_others: Pages) -> Stretch:
         question.form,
         tuple((stream, max(after - position, 0), left) for stream, after, left in question.parts),
     )
+    pages_of_others.drop(batches.kept_from - 1)
+    data, last = pages_of_others.page(
+        kind, position, until, lambda end: _page(batches, question, end)
+    )
+    # Asked last: what is deleted while this is read may be missing in it.
     kept_from = batches.kept_from
-    pages_of_others.drop(kept_from - 1)
-    page = pages_of_others.get(kind, position, until)
-    if page is None:
-        page = _page(batches, question, pages_of_others.end(kind, position, until))
-        pages_of_others.put(kind, position, page)
-        # Asked last: what is deleted while this is read may be missing in it.
-        kept_from = batches.kept_from
     if gaps := _gaps(question, kept_from):
         return Stretch(gaps, min(kept_from - 1, until))
-    return Stretch(page.data, page.last)
+    return Stretch(data, last)
 
 
-def _page(batches: Batches, question: Rest, end: int) -> Page:
-    """The page that the question is for, up to `end` at most."""
+def _page(batches: Batches, question: Rest, end: int) -> tuple[bytes, int]:
+    """The page that the question is for, up to `end` at most, and where it ends."""
     spans = [
         Span(
             stream,
@@ -198,8 +196,7 @@ def _page(batches: Batches, question: Rest, end: int) -> Page:
     records = batches.records(spans, allowance)
     data, last = next(pages(records, question.form.record, end), (b"", end))
     # Only the last page ends at `end`: there is nothing left up to there, or we may not read on.
-    last = allowance.reached if last == end and allowance.spent else last
-    return Page(question.until, data, last)
+    return data, allowance.reached if last == end and allowance.spent else last
 
 
 def _gaps(question: Rest, kept_from: int) -> bytes:

@@ -2,7 +2,7 @@
 
 Every other turn goes to whoever has waited longest, the turns between to the reader that is farthest behind. So those
 who are behind come together, and read the same pages from there on (`chatcore.log.shelf`): two hundred that fell behind
-a busy room at different moments catch up in a tenth of the time. And nobody waits for one that has to read a year:
+a busy room at different moments soon read as one. And nobody waits for one that has to read a year:
 whoever waits longest has half of all turns.
 """
 

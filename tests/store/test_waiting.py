@@ -46,7 +46,7 @@ def test_of_those_who_are_as_far_behind_the_first_one_is_first() -> None:
     assert waiting.take() is first
 
 
-def test_pages_alone_are_read_in_the_order_request() -> None:
+def test_pages_alone_are_read_in_the_order_asked() -> None:
     waiting = Waiting()
     questions = [request(PAST) for _ in range(5)]
     for each in questions:
